@@ -1,0 +1,87 @@
+/** The two memories behind the API. The tenant is the first argument of everything: there is no way to ask without one. */
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Extension, PhraseRule, Role, Trunk } from "@earshot/proto/api/administration.ts";
+import type { CallDetail, CallListItem, CallQuery, LedgerStage, Segment, Termination } from "@earshot/proto/api/calls.ts";
+import type { Event } from "@earshot/proto/event.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+
+export type CallStatistics = {
+  calls: number;
+  totalDurationMs: number;
+  meanDurationMs: number | null;
+  meanCallerSentiment: number | null;
+  meanMos: number | null;
+  withAlerts: number;
+  perDay: { day: string; calls: number; meanCallerSentiment: number | null }[];
+};
+
+export type StoredRecording = { objectKey: string; bytes: number; durationMs: number; sampleRate: number; channels: number };
+
+/** Column store (ClickHouse): calls, segments, line quality, insights, ledger. */
+export interface CallStore extends Component {
+  /** Idempotent: writing the same events again changes nothing. Resolves when they are stored. */
+  write(events: readonly Event[]): Promise<void>;
+  listCalls(tenant: TenantId, query: CallQuery, timezone: string): Promise<{ data: CallListItem[]; total: number }>;
+  statistics(tenant: TenantId, query: CallQuery, timezone: string): Promise<CallStatistics>;
+  getCall(tenant: TenantId, id: string): Promise<CallDetail | undefined>;
+  transcript(tenant: TenantId, id: string): Promise<Segment[]>;
+  ledger(tenant: TenantId, id: string): Promise<LedgerStage[]>;
+  recording(tenant: TenantId, id: string): Promise<StoredRecording | undefined>;
+  /** Distinct values for the filters of the list, most frequent first. */
+  facets(tenant: TenantId): Promise<{ agents: string[]; queues: string[]; terminations: Termination[] }>;
+}
+
+export type TenantRow = { id: TenantId; name: string; timezone: string; suspended: boolean; language: string; vocabulary: string[] };
+export type UserRow = {
+  id: string;
+  tenantId: TenantId;
+  email: string;
+  name: string;
+  role: Role;
+  passwordHash: string;
+  mustChangePassword: boolean;
+};
+export type SessionRow = { user: UserRow; tenant: TenantRow; expiresAt: Date };
+
+/** Relational store (PostgreSQL, row-level security): tenants, people, access, settings, audit. */
+export interface DirectoryStore extends Component {
+  /** First start: one tenant, its administrator, one trunk that admits loopback. Returns the one-time password where it made one. */
+  bootstrap(options: {
+    adminPassword: string | undefined;
+    adminApiKey: string | undefined;
+  }): Promise<{ oneTimePassword: string | undefined }>;
+  tenants(): Promise<TenantRow[]>;
+  tenant(tenant: TenantId): Promise<TenantRow | undefined>;
+  updateTenant(tenant: TenantId, change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>): Promise<TenantRow>;
+
+  userByEmail(email: string): Promise<UserRow | undefined>;
+  setPassword(tenant: TenantId, userId: string, passwordHash: string): Promise<void>;
+  /** Only hashes of tokens and keys are stored. */
+  createSession(tenant: TenantId, userId: string, tokenHash: string, expiresAt: Date): Promise<void>;
+  sessionByTokenHash(tokenHash: string): Promise<SessionRow | undefined>;
+  deleteSession(tokenHash: string): Promise<void>;
+  tenantByApiKeyHash(keyHash: string): Promise<{ tenant: TenantRow; keyId: string; name: string } | undefined>;
+  apiKeys(tenant: TenantId): Promise<{ id: string; name: string; prefix: string; createdAt: Date; lastUsedAt: Date | null }[]>;
+  createApiKey(tenant: TenantId, name: string, prefix: string, keyHash: string): Promise<{ id: string; createdAt: Date }>;
+  deleteApiKey(tenant: TenantId, id: string): Promise<boolean>;
+
+  trunks(tenant: TenantId): Promise<Trunk[]>;
+  saveTrunk(tenant: TenantId, trunk: Trunk): Promise<Trunk>;
+  deleteTrunk(tenant: TenantId, id: string): Promise<boolean>;
+  extensions(tenant: TenantId): Promise<Extension[]>;
+  saveExtension(tenant: TenantId, extension: Extension): Promise<Extension>;
+  deleteExtension(tenant: TenantId, id: string): Promise<boolean>;
+  phraseRules(tenant: TenantId): Promise<PhraseRule[]>;
+  savePhraseRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule>;
+  deletePhraseRule(tenant: TenantId, id: string): Promise<boolean>;
+
+  audit(tenant: TenantId, entry: { actor: string; action: string; subject: string; details: Record<string, unknown> }): Promise<void>;
+  auditLog(
+    tenant: TenantId,
+    page: number,
+    perPage: number,
+  ): Promise<{
+    data: { id: string; at: Date; actor: string; action: string; subject: string; details: Record<string, unknown> }[];
+    total: number;
+  }>;
+}

@@ -1,0 +1,140 @@
+/** The topic table: every arrow between two services, what its records are and how long they are kept. */
+
+export type TopicSpec = {
+  readonly name: string;
+  /** Records of one key keep their order; keys are spread over this many partitions. */
+  readonly partitions: number;
+  readonly retentionMs: number;
+  /** Over this many bytes (all partitions) the oldest segments go first, even when younger than `retentionMs`. */
+  readonly retentionBytes: number;
+  readonly key: "callId" | "tenantId";
+  readonly message: "Event" | "MediaChunk";
+  readonly writtenBy: string;
+};
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const MiB = 1024 * 1024;
+
+export const topics = {
+  calls: {
+    name: "calls.v1",
+    partitions: 4,
+    retentionMs: 7 * day,
+    retentionBytes: 512 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "sip-gateway",
+  },
+  media: {
+    name: "media.v1",
+    partitions: 4,
+    retentionMs: hour / 4,
+    retentionBytes: 2048 * MiB,
+    key: "callId",
+    message: "MediaChunk",
+    writtenBy: "sip-gateway",
+  },
+  lineQuality: {
+    name: "line-quality.v1",
+    partitions: 4,
+    retentionMs: day,
+    retentionBytes: 256 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "sip-gateway",
+  },
+  transcripts: {
+    name: "transcripts.v1",
+    partitions: 4,
+    retentionMs: 7 * day,
+    retentionBytes: 512 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "media-pipeline",
+  },
+  conversation: {
+    name: "conversation.v1",
+    partitions: 4,
+    retentionMs: day,
+    retentionBytes: 256 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "media-pipeline",
+  },
+  recordings: {
+    name: "recordings.v1",
+    partitions: 4,
+    retentionMs: 7 * day,
+    retentionBytes: 128 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "media-pipeline",
+  },
+  insights: {
+    name: "insights.v1",
+    partitions: 4,
+    retentionMs: 7 * day,
+    retentionBytes: 256 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "analytics",
+  },
+  ledger: {
+    name: "ledger.v1",
+    partitions: 4,
+    retentionMs: 7 * day,
+    retentionBytes: 128 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "all",
+  },
+  commands: {
+    name: "commands.v1",
+    partitions: 4,
+    retentionMs: hour,
+    retentionBytes: 16 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "analytics",
+  },
+  listen: {
+    name: "listen.v1",
+    partitions: 4,
+    retentionMs: 60_000,
+    retentionBytes: 64 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "media-pipeline",
+  },
+  settings: {
+    name: "settings.v1",
+    partitions: 1,
+    retentionMs: 30 * day,
+    retentionBytes: 64 * MiB,
+    key: "tenantId",
+    message: "Event",
+    writtenBy: "analytics",
+  },
+  admissions: {
+    name: "admissions.v1",
+    partitions: 1,
+    retentionMs: day,
+    retentionBytes: 16 * MiB,
+    key: "tenantId",
+    message: "Event",
+    writtenBy: "sip-gateway",
+  },
+  deadLetter: {
+    name: "dead-letter.v1",
+    partitions: 1,
+    retentionMs: 30 * day,
+    retentionBytes: 256 * MiB,
+    key: "callId",
+    message: "Event",
+    writtenBy: "platform",
+  },
+} as const satisfies Record<string, TopicSpec>;
+
+export type TopicName = (typeof topics)[keyof typeof topics]["name"];
+export const allTopics: readonly TopicSpec[] = Object.values(topics);

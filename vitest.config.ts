@@ -1,0 +1,32 @@
+import { configDefaults, defineConfig } from "vitest/config";
+
+// chDB crashes under worker threads and holds one data directory per process: whatever touches a store or a server is `contract`.
+const exclude = [...configDefaults.exclude, "**/dist/**", "data/**"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          pool: "threads",
+          include: ["**/*.test.ts", "**/*.test.tsx"],
+          exclude: [...exclude, "**/*.contract.test.ts", "**/*.e2e.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      { test: { name: "contract", pool: "forks", include: ["**/*.contract.test.ts"], exclude, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "e2e",
+          pool: "forks",
+          include: ["**/*.e2e.test.ts"],
+          exclude,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
