@@ -2,7 +2,10 @@
  * Settings: each service declares its own table, `main` reads them all from the environment at once and reports every fault together.
  * A limit is a setting whose `atLimit` says what happens when it is reached.
  */
-import type { z } from "zod";
+import { z } from "zod";
+
+/** The one zod every settings table is written with. */
+export { z };
 
 export type SettingSpec<T = unknown> = {
   readonly env: string;
