@@ -1,0 +1,145 @@
+/** What a fresh installation has: one tenant, its administrator, a trunk for this machine, and a few rules worth having. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
+import { tenantId } from "@earshot/proto/ids.ts";
+import type { Pool } from "pg";
+import type { UserRow } from "../port.ts";
+import { hashPassword } from "./password-hash.ts";
+import { type StoredTenant, toTenant } from "./rows.ts";
+import { lookUp, withTenant } from "./tenant-scope.ts";
+
+/** Only hashes of keys and tokens are stored; they are random, so a plain hash is enough. */
+export const hashToken = (token: string): string => createHash("sha256").update(token).digest("hex");
+
+const environmentKeyId = "environment";
+
+const loopbackTrunk: Omit<Trunk, "id"> = {
+  name: "This machine",
+  enabled: true,
+  sourceNetworks: ["127.0.0.0/8", "::1/128"],
+  tlsPeers: [],
+  requestUsers: [],
+  requestHosts: [],
+  lenientSiprec: false,
+  acceptWithoutMetadata: true,
+  maxCalls: 0,
+  labelOrder: "agent-first",
+  requireSrtp: false,
+  queue: "",
+};
+
+const defaultRules: Omit<PhraseRule, "id">[] = [
+  {
+    name: "Cancellation",
+    enabled: true,
+    kind: "said",
+    phrases: ["cancel my", "cancel the", "want to cancel", "close my account", "end my contract"],
+    speaker: "caller",
+    withinSeconds: 30,
+    severity: "warning",
+  },
+  {
+    name: "Asks for a supervisor",
+    enabled: true,
+    kind: "said",
+    phrases: ["supervisor", "your manager", "a manager", "someone in charge"],
+    speaker: "caller",
+    withinSeconds: 30,
+    severity: "warning",
+  },
+  {
+    name: "Legal action",
+    enabled: true,
+    kind: "said",
+    phrases: ["my lawyer", "a lawyer", "legal action", "take you to court", "ombudsman"],
+    speaker: "caller",
+    withinSeconds: 30,
+    severity: "critical",
+  },
+  {
+    name: "Recording not disclosed",
+    enabled: true,
+    kind: "not_said",
+    phrases: ["this call is recorded", "this call may be recorded", "call is being recorded", "calls are recorded", "recorded line"],
+    speaker: "agent",
+    withinSeconds: 30,
+    severity: "info",
+  },
+];
+
+/** Writes a tenant and its administrator; the caller has hashed the password. */
+export async function insertTenant(
+  pool: Pool,
+  input: { name: string; timezone: string; admin: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword"> },
+): Promise<StoredTenant> {
+  const id = tenantId(randomUUID());
+  return withTenant(pool, id, async (db) => {
+    const { rows } = await db.query<StoredTenant>("insert into earshot.tenants (id, name, timezone) values ($1, $2, $3) returning *", [
+      id,
+      input.name,
+      input.timezone,
+    ]);
+    const { email, name, role, passwordHash, mustChangePassword } = input.admin;
+    await db.query(
+      "insert into earshot.users (tenant_id, id, email, name, role, password_hash, must_change_password) values ($1, $2, $3, $4, $5, $6, $7)",
+      [id, randomUUID(), email, name, role, passwordHash, mustChangePassword],
+    );
+    for (const { name, ...body } of defaultRules)
+      await db.query("insert into earshot.phrase_rules (tenant_id, id, name, body) values ($1, $2, $3, $4)", [
+        id,
+        randomUUID(),
+        name,
+        JSON.stringify(body),
+      ]);
+    return rows[0]!;
+  });
+}
+
+/**
+ * First start only, except for the API key of the environment, which is kept in step at every start (changed or withdrawn).
+ * @returns the administrator's one-time password where no password was given
+ */
+export async function bootstrapDirectory(
+  pool: Pool,
+  options: { adminPassword: string | undefined; adminApiKey: string | undefined; timezone: string },
+): Promise<{ oneTimePassword: string | undefined }> {
+  let oneTimePassword: string | undefined;
+  let [first] = await lookUp<StoredTenant>(pool, "all_tenants()", []);
+  if (first === undefined) {
+    const password = options.adminPassword || randomBytes(12).toString("base64url");
+    if (!options.adminPassword) oneTimePassword = password;
+    first = await insertTenant(pool, {
+      name: "Default",
+      timezone: options.timezone,
+      admin: {
+        email: "admin@localhost",
+        name: "Administrator",
+        role: "super_admin",
+        passwordHash: await hashPassword(password),
+        mustChangePassword: !options.adminPassword,
+      },
+    });
+    const tenant = toTenant(first).id;
+    const { name, ...body } = loopbackTrunk;
+    await withTenant(pool, tenant, (db) =>
+      db.query("insert into earshot.trunks (tenant_id, id, name, body) values ($1, $2, $3, $4)", [
+        tenant,
+        randomUUID(),
+        name,
+        JSON.stringify(body),
+      ]),
+    );
+  }
+  const tenant = toTenant(first).id;
+  const key = options.adminApiKey;
+  await withTenant(pool, tenant, async (db) => {
+    await db.query("delete from earshot.api_keys where from_environment and key_hash is distinct from $1", [key ? hashToken(key) : null]);
+    if (key)
+      await db.query(
+        `insert into earshot.api_keys (tenant_id, id, name, prefix, key_hash, from_environment)
+         values ($1, $2, 'EARSHOT_ADMIN_API_KEY', $3, $4, true) on conflict do nothing`,
+        [tenant, environmentKeyId, key.slice(0, 4), hashToken(key)],
+      );
+  });
+  return { oneTimePassword };
+}

@@ -1,0 +1,241 @@
+import { spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hashToken } from "./bootstrap.ts";
+import { createDirectoryStore, type PostgresDirectoryStore } from "./directory-store.ts";
+import { hashPassword, verifyPassword } from "./password-hash.ts";
+
+const settings = { url: "embedded:", poolSize: 4, queryTimeoutMs: 10_000 };
+const tenantTables = ["tenants", "users", "sessions", "api_keys", "trunks", "extensions", "phrase_rules", "audit"];
+
+function open(dataDir: string, url = "embedded:"): PostgresDirectoryStore {
+  return createDirectoryStore({ url, dataDir, log: silentLog, clock: systemClock, settings, timezone: "Europe/Berlin" });
+}
+
+describe("directory store on an embedded PostgreSQL", () => {
+  let dataDir: string;
+  let store: PostgresDirectoryStore;
+  let first: TenantId;
+  let second: TenantId;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "earshot-directory-"));
+    store = open(dataDir);
+    await store.start();
+    const { oneTimePassword } = await store.bootstrap({ adminPassword: undefined, adminApiKey: "first-key" });
+    const admin = await store.userByEmail("ADMIN@localhost");
+    expect(admin?.mustChangePassword).toBe(true);
+    expect(await verifyPassword(oneTimePassword ?? "", admin?.passwordHash ?? "")).toBe(true);
+    first = admin!.tenantId;
+    const other = await store.createTenant({
+      name: "Other",
+      timezone: "UTC",
+      admin: { email: "other@example.test", name: "Other", role: "tenant_admin", passwordHash: "x", mustChangePassword: false },
+    });
+    second = other.id;
+  });
+
+  afterAll(async () => {
+    await store?.stop(5000);
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  test("a fresh installation has one tenant, and a trunk that admits loopback", async () => {
+    const trunks = await store.trunks(first);
+    expect(trunks).toHaveLength(1);
+    expect(trunks[0]).toMatchObject({ sourceNetworks: ["127.0.0.0/8", "::1/128"], acceptWithoutMetadata: true, labelOrder: "agent-first" });
+    expect((await store.phraseRules(first)).map((rule) => rule.kind)).toContain("not_said");
+    expect(await store.tenant(first)).toMatchObject({ name: "Default", timezone: "Europe/Berlin" });
+  });
+
+  test("bootstrap again makes nothing twice, and keeps the environment's key in step", async () => {
+    expect(await store.bootstrap({ adminPassword: "ignored now", adminApiKey: "second-key" })).toEqual({ oneTimePassword: undefined });
+    expect((await store.tenants()).filter((tenant) => tenant.name === "Default")).toHaveLength(1);
+    expect(await store.tenantByApiKeyHash(hashToken("first-key"))).toBeUndefined();
+    expect((await store.tenantByApiKeyHash(hashToken("second-key")))?.tenant.id).toBe(first);
+    await store.bootstrap({ adminPassword: undefined, adminApiKey: undefined });
+    expect(await store.tenantByApiKeyHash(hashToken("second-key"))).toBeUndefined();
+  });
+
+  test("every tenant table forces row-level security", async () => {
+    const owner = new pg.Client(store.owner);
+    await owner.connect();
+    const { rows } = await owner.query(
+      `select relname, relrowsecurity and relforcerowsecurity as forced from pg_class
+       where relnamespace = 'earshot'::regnamespace and relkind = 'r' and relname <> 'migrations' order by relname`,
+    );
+    await owner.end();
+    expect(rows).toEqual([...tenantTables].sort().map((relname) => ({ relname, forced: true })));
+  });
+
+  test("a forgotten WHERE shows and changes only the tenant's own rows", async () => {
+    await store.saveExtension(first, { id: "e1", number: "100", agentName: "Ada", agentId: "", team: "" });
+    await store.saveExtension(second, { id: "e1", number: "100", agentName: "Bob", agentId: "", team: "" });
+    await store.audit(first, { actor: "a", action: "x", subject: "s", details: {} });
+    await store.createSession(first, (await store.userByEmail("admin@localhost"))!.id, "h1", new Date(Date.now() + 60_000));
+    for (const table of tenantTables) {
+      const { rows } = await store.withTenant(second, (db) => db.query(`select * from earshot.${table}`));
+      const column = table === "tenants" ? "id" : "tenant_id";
+      expect(
+        rows.every((row) => row[column] === second),
+        table,
+      ).toBe(true);
+    }
+    const changed = await store.withTenant(second, (db) => db.query("update earshot.extensions set agent_name = 'taken'"));
+    expect(changed.rowCount).toBe(1);
+    expect((await store.extensions(first))[0]?.agentName).toBe("Ada");
+    expect((await store.withTenant(second, (db) => db.query("delete from earshot.sessions"))).rowCount).toBe(0);
+  });
+
+  test("without a tenant there is nothing, and a row cannot be written for another", async () => {
+    for (const table of tenantTables) expect((await store.pool.query(`select * from earshot.${table}`)).rows, table).toEqual([]);
+    await expect(
+      store.withTenant(second, (db) =>
+        db.query("insert into earshot.extensions (tenant_id, id, number, agent_name) values ($1, 'x', '1', 'x')", [first]),
+      ),
+    ).rejects.toThrow(/row-level security/);
+  });
+
+  test("the tenant of one transaction does not stay on the connection", async () => {
+    await store.withTenant(first, (db) => db.query("select 1"));
+    for (let i = 0; i < 8; i++) expect((await store.pool.query("select earshot.current_tenant() as t")).rows).toEqual([{ t: null }]);
+  });
+
+  test("the application role cannot shed row-level security, nor rewrite the audit log", async () => {
+    const attempts = [
+      "set row_security = off; select * from earshot.users",
+      "alter table earshot.users no force row level security",
+      "alter table earshot.users disable row level security",
+      "set role postgres",
+      "set role earshot_lookup",
+      "delete from earshot.audit",
+      "update earshot.audit set actor = 'x'",
+      "select * from pg_authid",
+    ];
+    for (const sql of attempts)
+      await expect(
+        store.withTenant(second, (db) => db.query(sql)),
+        sql,
+      ).rejects.toThrow();
+  });
+
+  test("look-ups before the tenant is known: e-mail, session, API key", async () => {
+    const user = (await store.userByEmail("other@example.test"))!;
+    await store.createSession(second, user.id, "token-hash", new Date(Date.now() + 60_000));
+    expect(await store.sessionByTokenHash("token-hash")).toMatchObject({ user: { id: user.id }, tenant: { id: second } });
+    await store.createSession(second, user.id, "expired", new Date(Date.now() - 1000));
+    expect(await store.sessionByTokenHash("expired")).toBeUndefined();
+    await store.deleteSession("token-hash");
+    expect(await store.sessionByTokenHash("token-hash")).toBeUndefined();
+    const key = await store.createApiKey(second, "ci", "ea_1", "key-hash");
+    expect(await store.tenantByApiKeyHash("key-hash")).toMatchObject({ keyId: key.id, name: "ci", tenant: { id: second } });
+    expect((await store.apiKeys(second))[0]?.lastUsedAt).toBeInstanceOf(Date);
+    expect(await store.deleteApiKey(first, key.id)).toBe(false);
+    expect(await store.deleteApiKey(second, key.id)).toBe(true);
+  });
+
+  test("a new password ends the person's sessions", async () => {
+    const user = (await store.userByEmail("other@example.test"))!;
+    await store.createSession(second, user.id, "before", new Date(Date.now() + 60_000));
+    await store.setPassword(second, user.id, await hashPassword("correct horse battery"));
+    expect(await store.sessionByTokenHash("before")).toBeUndefined();
+    expect(await verifyPassword("correct horse battery", (await store.userByEmail("other@example.test"))!.passwordHash)).toBe(true);
+    await expect(store.setPassword(first, user.id, "x")).rejects.toMatchObject({ category: "not_found" });
+  });
+
+  test("what is saved is read back, changed and deleted", async () => {
+    const [trunk] = await store.trunks(first);
+    await store.saveTrunk(first, { ...trunk!, id: "t2", name: "SBC", tlsPeers: ["sbc.example"] });
+    await store.saveTrunk(first, { ...trunk!, id: "t2", name: "SBC 2" });
+    expect((await store.trunks(first)).map((item) => item.name)).toEqual(["This machine", "SBC 2"]);
+    expect(await store.deleteTrunk(first, "t2")).toBe(true);
+    expect(await store.deleteTrunk(first, "t2")).toBe(false);
+    await expect(store.saveExtension(first, { id: "e2", number: "100", agentName: "Eve", agentId: "", team: "" })).rejects.toMatchObject({
+      category: "conflict",
+    });
+    await expect(
+      store.saveExtension(first, { id: "e3", number: "1\u0000", agentName: "Eve", agentId: "", team: "" }),
+    ).rejects.toMatchObject({
+      category: "invalid_request",
+    });
+    expect(await store.updateTenant(first, { vocabulary: ["Earshot", "'; drop table earshot.users; --"] })).toMatchObject({
+      name: "Default",
+      vocabulary: ["Earshot", "'; drop table earshot.users; --"],
+    });
+    for (let i = 0; i < 3; i++) await store.audit(second, { actor: "a", action: `act-${i}`, subject: "s", details: { i } });
+    const page = await store.auditLog(second, 1, 2);
+    expect(page.total).toBe(3);
+    expect(page.data.map((entry) => entry.action)).toEqual(["act-2", "act-1"]);
+  });
+
+  test("a second Earshot on the directory is refused, without harm to the first", async () => {
+    const script = `
+      const { createDirectoryStore } = await import(${JSON.stringify(new URL("./directory-store.ts", import.meta.url).href)});
+      const { silentLog } = await import("@earshot/platform/log/log.ts");
+      const { systemClock } = await import("@earshot/platform/clock/clock.ts");
+      await createDirectoryStore({ url: "embedded:", dataDir: ${JSON.stringify(dataDir)}, log: silentLog, clock: systemClock,
+        settings: ${JSON.stringify(settings)} }).start();`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      cwd: import.meta.dirname,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let errors = "";
+    child.stderr.on("data", (chunk) => {
+      errors += chunk;
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).not.toBe(0);
+    expect(errors).toContain("data_directory_in_use");
+    expect((await store.tenants()).length).toBe(2);
+  });
+
+  test("a restart, also after kill -9, keeps everything", async () => {
+    await store.stop(5000);
+    const script = `
+      const { createDirectoryStore } = await import(${JSON.stringify(new URL("./directory-store.ts", import.meta.url).href)});
+      const { silentLog } = await import("@earshot/platform/log/log.ts");
+      const { systemClock } = await import("@earshot/platform/clock/clock.ts");
+      const store = createDirectoryStore({ url: "embedded:", dataDir: ${JSON.stringify(dataDir)}, log: silentLog, clock: systemClock,
+        settings: ${JSON.stringify(settings)} });
+      await store.start();
+      await store.audit(${JSON.stringify(second)}, { actor: "a", action: "before the crash", subject: "s", details: {} });
+      process.kill(process.pid, "SIGKILL");`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: "inherit" });
+    const signal = await new Promise((resolve) => child.on("close", (_code, by) => resolve(by)));
+    expect(signal).toBe("SIGKILL");
+    const orphan = Number.parseInt(await readFile(join(dataDir, "postgres", "cluster", "postmaster.pid"), "utf8"), 10);
+    store = open(dataDir);
+    await store.start();
+    expect((await store.auditLog(second, 1, 1)).data[0]?.action).toBe("before the crash");
+    expect(() => process.kill(orphan, 0)).toThrow();
+    expect((await stat(join(dataDir, "postgres", "superuser-password"))).mode & 0o777).toBe(0o600);
+  });
+});
+
+test.skipIf(process.getuid?.() !== 0)("as root, below a directory that nobody else may pass", async () => {
+  const closed = await mkdtemp(join(tmpdir(), "earshot-closed-"));
+  await chmod(closed, 0o700);
+  await mkdir(join(closed, "data"), { mode: 0o700 });
+  const store = open(join(closed, "data"));
+  try {
+    await store.start();
+    await store.bootstrap({ adminPassword: "given", adminApiKey: undefined });
+    expect((await store.userByEmail("admin@localhost"))?.mustChangePassword).toBe(false);
+    expect((await stat(closed)).mode & 0o777).toBe(0o700);
+  } finally {
+    await store.stop(5000);
+    await rm(closed, { recursive: true, force: true });
+  }
+});
+
+test("a server that is not there is reported with its remedy", async () => {
+  await expect(open(tmpdir(), "postgres://nobody:x@127.0.0.1:1/none").start()).rejects.toMatchObject({
+    category: "unavailable",
+    code: "database_unreachable",
+  });
+});

@@ -1,0 +1,306 @@
+/** The relational store: PostgreSQL with row-level security, embedded or yours. */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import type { ConnectionOptions, Pool, Queryable } from "pg";
+import type { DirectoryStore, SessionRow, TenantRow, UserRow } from "../port.ts";
+import { bootstrapDirectory, insertTenant } from "./bootstrap.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { type StoredTenant, type StoredUser, toTenant, toUser } from "./rows.ts";
+import type { postgresSettings } from "./settings.ts";
+import { lookUp, withTenant } from "./tenant-scope.ts";
+
+export type DirectoryStoreOptions = {
+  /** `embedded:[DIR]` or `postgres://...` */
+  url: string;
+  dataDir: string;
+  log: Log;
+  clock: Clock;
+  settings: SettingsOf<typeof postgresSettings>;
+  /** Timezone of the first tenant; default: this machine's. */
+  timezone?: string;
+  /** Called when the embedded server ends by itself. */
+  onLost?: () => void;
+};
+
+/** The embedded server and the pool exist from `start` to `stop`. */
+export function createDirectoryStore(options: DirectoryStoreOptions): PostgresDirectoryStore {
+  return new PostgresDirectoryStore(options);
+}
+
+type StoredKey = { id: string; name: string; prefix: string; created_at: Date; last_used_at: Date | null };
+type StoredExtension = { id: string; number: string; agent_name: string; agent_id: string; team: string };
+type StoredAudit = { id: string; at: Date; actor: string; action: string; subject: string; details: Record<string, unknown> };
+type Named = { id: string; name: string };
+
+export class PostgresDirectoryStore implements DirectoryStore {
+  readonly name = "directory-store";
+  readonly #options: DirectoryStoreOptions;
+  #connection: Connection | undefined;
+
+  constructor(options: DirectoryStoreOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { url, dataDir, log, settings } = this.#options;
+    const onLost = () => {
+      log.error({}, "PostgreSQL ended by itself");
+      this.#options.onLost?.();
+    };
+    this.#connection = await openConnection({ url, dataDir, log, settings, onLost });
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close(deadlineMs);
+  }
+
+  /** How to reach the database as its owner; for tests that look underneath. */
+  get owner(): ConnectionOptions {
+    return this.#open().owner;
+  }
+
+  get pool(): Pool {
+    return this.#open().pool;
+  }
+
+  /** Runs SQL as the tenant: see tenant-scope.ts. */
+  withTenant<T>(tenant: TenantId, work: (db: Queryable) => Promise<T>): Promise<T> {
+    return withTenant(this.pool, tenant, work);
+  }
+
+  bootstrap(options: {
+    adminPassword: string | undefined;
+    adminApiKey: string | undefined;
+  }): Promise<{ oneTimePassword: string | undefined }> {
+    const timezone = this.#options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return bootstrapDirectory(this.pool, { ...options, timezone });
+  }
+
+  async createTenant(input: {
+    name: string;
+    timezone: string;
+    admin: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">;
+  }): Promise<TenantRow> {
+    return toTenant(await insertTenant(this.pool, input));
+  }
+
+  async tenants(): Promise<TenantRow[]> {
+    return (await lookUp<StoredTenant>(this.pool, "all_tenants()", [])).map(toTenant);
+  }
+
+  async tenant(tenant: TenantId): Promise<TenantRow | undefined> {
+    const [row] = await this.#rows<StoredTenant>(tenant, "select * from earshot.tenants where id = $1", [tenant]);
+    return row && toTenant(row);
+  }
+
+  async updateTenant(
+    tenant: TenantId,
+    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>,
+  ): Promise<TenantRow> {
+    const [row] = await this.#rows<StoredTenant>(
+      tenant,
+      `update earshot.tenants set name = coalesce($2, name), timezone = coalesce($3, timezone), language = coalesce($4, language),
+       vocabulary = coalesce($5, vocabulary) where id = $1 returning *`,
+      [tenant, change.name ?? null, change.timezone ?? null, change.language ?? null, change.vocabulary ?? null],
+    );
+    if (row === undefined) throw new EarshotError("not_found", "tenant_unknown", "There is no such tenant.");
+    return toTenant(row);
+  }
+
+  async userByEmail(email: string): Promise<UserRow | undefined> {
+    const [row] = await lookUp<StoredUser>(this.pool, "find_user($1)", [email]);
+    return row && toUser(row);
+  }
+
+  async createUser(
+    tenant: TenantId,
+    user: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">,
+  ): Promise<UserRow> {
+    const [row] = await this.#rows<StoredUser>(
+      tenant,
+      `insert into earshot.users (tenant_id, id, email, name, role, password_hash, must_change_password)
+       values ($1, $2, $3, $4, $5, $6, $7) returning *`,
+      [tenant, randomUUID(), user.email, user.name, user.role, user.passwordHash, user.mustChangePassword],
+    );
+    return toUser(row!);
+  }
+
+  /** Also ends every session of the person: whoever knew the old password is out. */
+  async setPassword(tenant: TenantId, userId: string, passwordHash: string): Promise<void> {
+    await this.withTenant(tenant, async (db) => {
+      const { rowCount } = await db.query(
+        "update earshot.users set password_hash = $3, must_change_password = false where tenant_id = $1 and id = $2",
+        [tenant, userId, passwordHash],
+      );
+      if (rowCount === 0) throw new EarshotError("not_found", "user_unknown", "There is no such person.");
+      await db.query("delete from earshot.sessions where tenant_id = $1 and user_id = $2", [tenant, userId]);
+    });
+  }
+
+  async createSession(tenant: TenantId, userId: string, tokenHash: string, expiresAt: Date): Promise<void> {
+    await this.withTenant(tenant, async (db) => {
+      await db.query("delete from earshot.sessions where tenant_id = $1 and expires_at < $2", [
+        tenant,
+        new Date(this.#options.clock.now()),
+      ]);
+      await db.query("insert into earshot.sessions (tenant_id, token_hash, user_id, expires_at) values ($1, $2, $3, $4)", [
+        tenant,
+        tokenHash,
+        userId,
+        expiresAt,
+      ]);
+    });
+  }
+
+  async sessionByTokenHash(tokenHash: string): Promise<SessionRow | undefined> {
+    const [row] = await lookUp<{ person: StoredUser; tenant: StoredTenant; expires_at: Date }>(this.pool, "find_session($1, $2)", [
+      tokenHash,
+      new Date(this.#options.clock.now()),
+    ]);
+    return row && { user: toUser(row.person), tenant: toTenant(row.tenant), expiresAt: row.expires_at };
+  }
+
+  async deleteSession(tokenHash: string): Promise<void> {
+    await lookUp(this.pool, "end_session($1)", [tokenHash]);
+  }
+
+  async tenantByApiKeyHash(keyHash: string): Promise<{ tenant: TenantRow; keyId: string; name: string } | undefined> {
+    const [row] = await lookUp<{ tenant: StoredTenant; key_id: string; key_name: string }>(this.pool, "find_api_key($1)", [keyHash]);
+    return row && { tenant: toTenant(row.tenant), keyId: row.key_id, name: row.key_name };
+  }
+
+  async apiKeys(tenant: TenantId) {
+    const rows = await this.#rows<StoredKey>(tenant, "select * from earshot.api_keys where tenant_id = $1 order by created_at, id", [
+      tenant,
+    ]);
+    return rows.map((row) => ({ id: row.id, name: row.name, prefix: row.prefix, createdAt: row.created_at, lastUsedAt: row.last_used_at }));
+  }
+
+  async createApiKey(tenant: TenantId, name: string, prefix: string, keyHash: string): Promise<{ id: string; createdAt: Date }> {
+    const [row] = await this.#rows<StoredKey>(
+      tenant,
+      "insert into earshot.api_keys (tenant_id, id, name, prefix, key_hash) values ($1, $2, $3, $4, $5) returning *",
+      [tenant, randomUUID(), name, prefix, keyHash],
+    );
+    return { id: row!.id, createdAt: row!.created_at };
+  }
+
+  deleteApiKey(tenant: TenantId, id: string): Promise<boolean> {
+    return this.#delete(tenant, "api_keys", id);
+  }
+
+  trunks(tenant: TenantId): Promise<Trunk[]> {
+    return this.#documents<Trunk>(tenant, "trunks");
+  }
+
+  saveTrunk(tenant: TenantId, trunk: Trunk): Promise<Trunk> {
+    return this.#saveDocument(tenant, "trunks", trunk);
+  }
+
+  deleteTrunk(tenant: TenantId, id: string): Promise<boolean> {
+    return this.#delete(tenant, "trunks", id);
+  }
+
+  async extensions(tenant: TenantId): Promise<Extension[]> {
+    const rows = await this.#rows<StoredExtension>(tenant, "select * from earshot.extensions where tenant_id = $1 order by number", [
+      tenant,
+    ]);
+    return rows.map((row) => ({ id: row.id, number: row.number, agentName: row.agent_name, agentId: row.agent_id, team: row.team }));
+  }
+
+  async saveExtension(tenant: TenantId, extension: Extension): Promise<Extension> {
+    await this.#rows(
+      tenant,
+      `insert into earshot.extensions (tenant_id, id, number, agent_name, agent_id, team) values ($1, $2, $3, $4, $5, $6)
+       on conflict (tenant_id, id) do update set number = excluded.number, agent_name = excluded.agent_name,
+       agent_id = excluded.agent_id, team = excluded.team`,
+      [tenant, extension.id, extension.number, extension.agentName, extension.agentId, extension.team],
+    );
+    return extension;
+  }
+
+  deleteExtension(tenant: TenantId, id: string): Promise<boolean> {
+    return this.#delete(tenant, "extensions", id);
+  }
+
+  phraseRules(tenant: TenantId): Promise<PhraseRule[]> {
+    return this.#documents<PhraseRule>(tenant, "phrase_rules");
+  }
+
+  savePhraseRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule> {
+    return this.#saveDocument(tenant, "phrase_rules", rule);
+  }
+
+  deletePhraseRule(tenant: TenantId, id: string): Promise<boolean> {
+    return this.#delete(tenant, "phrase_rules", id);
+  }
+
+  async audit(
+    tenant: TenantId,
+    entry: { actor: string; action: string; subject: string; details: Record<string, unknown> },
+  ): Promise<void> {
+    await this.#rows(tenant, "insert into earshot.audit (tenant_id, at, actor, action, subject, details) values ($1, $2, $3, $4, $5, $6)", [
+      tenant,
+      new Date(this.#options.clock.now()),
+      entry.actor,
+      entry.action,
+      entry.subject,
+      JSON.stringify(entry.details),
+    ]);
+  }
+
+  auditLog(tenant: TenantId, page: number, perPage: number) {
+    return this.withTenant(tenant, async (db) => {
+      const { rows } = await db.query<StoredAudit>(
+        "select id::text, at, actor, action, subject, details from earshot.audit where tenant_id = $1 order by audit.id desc limit $2 offset $3",
+        [tenant, perPage, (page - 1) * perPage],
+      );
+      const counted = await db.query<{ total: number }>("select count(*)::int as total from earshot.audit where tenant_id = $1", [tenant]);
+      return { data: rows, total: counted.rows[0]?.total ?? 0 };
+    });
+  }
+
+  #open(): Connection {
+    if (this.#connection === undefined)
+      throw new EarshotError("unavailable", "database_not_started", "The relational store is not running.", { retryAfterMs: 1000 });
+    return this.#connection;
+  }
+
+  #rows<R>(tenant: TenantId, sql: string, values: readonly unknown[]): Promise<R[]> {
+    return this.withTenant(tenant, async (db) => (await db.query<R>(sql, values)).rows);
+  }
+
+  async #documents<T extends Named>(tenant: TenantId, table: "trunks" | "phrase_rules"): Promise<T[]> {
+    const rows = await this.#rows<Named & { body: Omit<T, "id" | "name"> }>(
+      tenant,
+      `select id, name, body from earshot.${table} where tenant_id = $1 order by created_at, id`,
+      [tenant],
+    );
+    return rows.map((row) => ({ ...row.body, id: row.id, name: row.name }) as unknown as T);
+  }
+
+  async #saveDocument<T extends Named>(tenant: TenantId, table: "trunks" | "phrase_rules", document: T): Promise<T> {
+    const { id, name, ...body } = document;
+    await this.#rows(
+      tenant,
+      `insert into earshot.${table} (tenant_id, id, name, body) values ($1, $2, $3, $4)
+       on conflict (tenant_id, id) do update set name = excluded.name, body = excluded.body`,
+      [tenant, id, name, JSON.stringify(body)],
+    );
+    return document;
+  }
+
+  async #delete(tenant: TenantId, table: "api_keys" | "trunks" | "extensions" | "phrase_rules", id: string): Promise<boolean> {
+    return this.withTenant(tenant, async (db) => {
+      const { rowCount } = await db.query(`delete from earshot.${table} where tenant_id = $1 and id = $2`, [tenant, id]);
+      return (rowCount ?? 0) > 0;
+    });
+  }
+}

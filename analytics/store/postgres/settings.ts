@@ -1,0 +1,26 @@
+import { setting } from "@earshot/platform/config/settings.ts";
+import { z } from "zod";
+
+export const postgresSettings = {
+  url: setting({
+    env: "EARSHOT_POSTGRES_URL",
+    schema: z.string().regex(/^(embedded:|postgres(ql)?:\/\/)/, "must begin with embedded: or postgres://"),
+    default: "embedded:",
+    describe: "Relational store: embedded:[DIR] starts a PostgreSQL of its own, postgres://user:password@host/database uses yours.",
+    secret: true,
+  }),
+  poolSize: setting({
+    env: "EARSHOT_POSTGRES_POOL",
+    schema: z.coerce.number().int().min(2).max(200),
+    default: 10,
+    describe: "Connections to PostgreSQL kept at most.",
+    atLimit: "Queries wait for a free connection, up to the query timeout; then the request is answered 503.",
+  }),
+  queryTimeoutMs: setting({
+    env: "EARSHOT_POSTGRES_TIMEOUT_MS",
+    schema: z.coerce.number().int().min(100).max(600_000),
+    default: 10_000,
+    describe: "How long one query of the relational store, or the wait for a connection, may take (ms).",
+    atLimit: "The query is cancelled and the request answered 503.",
+  }),
+};
