@@ -1,0 +1,78 @@
+/** Which speech engine: the one EARSHOT_ASR names, or the best that can be used here. */
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { Engine, EngineDeps, Looked } from "./engine.ts";
+import { howToGetAnEngine, noRecogniser } from "./none.ts";
+import { pocketsphinx } from "./pocketsphinx/engine.ts";
+import type { Recogniser, SpeechStatus } from "./port.ts";
+
+/** Best first: `auto` takes the first that can be used. */
+const byMerit: readonly Engine[] = [pocketsphinx];
+const named: readonly Engine[] = [...byMerit];
+
+export type Choice = { readonly recogniser: Recogniser; readonly status: SpeechStatus };
+
+/**
+ * Looks at this machine and the settings; starts and fetches nothing.
+ * @throws EarshotError invalid_request where EARSHOT_ASR names an engine that is unknown or cannot be used here
+ */
+export async function chooseRecogniser(deps: Omit<EngineDeps, "dataDir"> & { readonly dataDir?: string }): Promise<Choice> {
+  const all: EngineDeps = { dataDir: "data", ...deps };
+  const names = namesOf(all.settings.asr);
+  if (names.length === 1 && names[0] === "none")
+    return without("switched off by EARSHOT_ASR=none", "Set EARSHOT_ASR=auto to use the best engine there is.");
+  if (names.length === 1 && names[0] === "auto") return automatic(all);
+  const chosen = names.map((name) => asked(name, all));
+  const first = chosen[0]!;
+  return {
+    recogniser: first.make(),
+    status: { engine: names[0]!, usable: true, reason: `asked for by EARSHOT_ASR; ${first.why}`, remedy: "" },
+  };
+}
+
+function automatic(deps: EngineDeps): Choice {
+  const passed: string[] = [];
+  for (const engine of byMerit) {
+    const looked = engine.look(deps, false);
+    if (looked.usable) {
+      const others = passed.length === 0 ? "" : `; looked at before: ${passed.join("; ")}`;
+      return { recogniser: looked.make(), status: { engine: engine.name, usable: true, reason: `${looked.why}${others}`, remedy: "" } };
+    }
+    passed.push(`${engine.name} (${looked.why})`);
+  }
+  return without(`no engine can be used: ${passed.join("; ")}`, howToGetAnEngine);
+}
+
+function without(reason: string, remedy: string): Choice {
+  return { recogniser: noRecogniser(), status: { engine: "none", usable: false, reason, remedy } };
+}
+
+function namesOf(setting: string): string[] {
+  const names = setting
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "");
+  return names.length === 0 ? ["auto"] : names;
+}
+
+function asked(name: string, deps: EngineDeps): Extract<Looked, { usable: true }> {
+  const engine = named.find((candidate) => candidate.name === name);
+  if (engine === undefined)
+    throw new EarshotError(
+      "invalid_request",
+      "unknown_speech_engine",
+      `EARSHOT_ASR names an engine that does not exist: ${name.slice(0, 40)}.`,
+      {
+        remedy: `Use auto, none, or one or more of ${named.map((candidate) => candidate.name).join(", ")}.`,
+      },
+    );
+  const looked = engine.look(deps, true);
+  if (looked.usable) return looked;
+  throw new EarshotError(
+    "invalid_request",
+    "speech_engine_unusable",
+    `EARSHOT_ASR asks for ${name}, which cannot be used here: ${looked.why}.`,
+    {
+      remedy: looked.remedy,
+    },
+  );
+}
