@@ -144,6 +144,12 @@ export declare type Event = Message<"earshot.v1.Event"> & {
      */
     value: InviteRefused;
     case: "inviteRefused";
+  } | {
+    /**
+     * @generated from field: earshot.v1.DeadLetter dead_letter = 80;
+     */
+    value: DeadLetter;
+    case: "deadLetter";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1484,6 +1490,61 @@ export declare type InviteRefused = Message<"earshot.v1.InviteRefused"> & {
  * Use `create(InviteRefusedSchema)` to create a new message.
  */
 export declare const InviteRefusedSchema: GenMessage<InviteRefused>;
+
+/**
+ * @generated from message earshot.v1.DeadLetter
+ */
+export declare type DeadLetter = Message<"earshot.v1.DeadLetter"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: uint32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: double offset = 3;
+   */
+  offset: number;
+
+  /**
+   * @generated from field: string group = 4;
+   */
+  group: string;
+
+  /**
+   * Stable code and category of the error (proto/errors.ts).
+   *
+   * @generated from field: string error_code = 5;
+   */
+  errorCode: string;
+
+  /**
+   * @generated from field: string error_category = 6;
+   */
+  errorCategory: string;
+
+  /**
+   * @generated from field: uint32 attempts = 7;
+   */
+  attempts: number;
+
+  /**
+   * The record as it was.
+   *
+   * @generated from field: bytes value = 8;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message earshot.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export declare const DeadLetterSchema: GenMessage<DeadLetter>;
 
 /**
  * @generated from enum earshot.v1.Speaker
