@@ -13,7 +13,10 @@ export function ownDataDirectory(directory: string): () => void {
   try {
     mkdirSync(directory, { recursive: true });
   } catch (cause) {
-    throw new EarshotError("invalid_request", "data_directory_unusable", `The data directory ${directory} cannot be created.`, { cause, remedy: "Set EARSHOT_DATA_DIR to a folder that can be written." });
+    throw new EarshotError("invalid_request", "data_directory_unusable", `The data directory ${directory} cannot be created.`, {
+      cause,
+      remedy: "Set EARSHOT_DATA_DIR to a folder that can be written.",
+    });
   }
   for (let attempt = 0; ; attempt++) {
     try {
@@ -21,7 +24,10 @@ export function ownDataDirectory(directory: string): () => void {
       return () => rmSync(lock, { force: true });
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "EEXIST")
-        throw new EarshotError("invalid_request", "data_directory_unusable", `The data directory ${directory} cannot be written.`, { cause, remedy: "Set EARSHOT_DATA_DIR to a folder that can be written." });
+        throw new EarshotError("invalid_request", "data_directory_unusable", `The data directory ${directory} cannot be written.`, {
+          cause,
+          remedy: "Set EARSHOT_DATA_DIR to a folder that can be written.",
+        });
       const owner = Number(readFileSync(lock, "utf8"));
       if (attempt > 0 || isEarshot(owner))
         throw new EarshotError("conflict", "data_directory_in_use", `The data directory ${directory} is in use by process ${owner}.`, {

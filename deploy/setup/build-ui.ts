@@ -1,8 +1,8 @@
 /** Builds the web UI when its sources are not those built last. */
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 export const uiDirectory = `${root}admin-ui/dist`;
@@ -11,7 +11,10 @@ const mark = `${root}node_modules/.earshot-ui-built`;
 /** @param say tells the operator that a build is under way; it takes some seconds */
 export async function buildUi(say: (line: string) => void): Promise<void> {
   const hash = createHash("sha256");
-  for (const file of globSync(["admin-ui/{src,public}/**/*", "admin-ui/*.{html,ts,json}", "proto/api/*.ts", "pnpm-lock.yaml"], { cwd: root, withFileTypes: true })
+  for (const file of globSync(["admin-ui/{src,public}/**/*", "admin-ui/*.{html,ts,json}", "proto/api/*.ts", "pnpm-lock.yaml"], {
+    cwd: root,
+    withFileTypes: true,
+  })
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`)
     .sort())

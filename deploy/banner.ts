@@ -1,0 +1,40 @@
+/** The few lines that `npm start` prints once everything serves. */
+
+export type BannerFacts = {
+  version: string;
+  addresses: Readonly<Record<string, string>>;
+  adapters: Readonly<Record<string, string>>;
+  speech: { engine: string; usable: boolean; reason: string; remedy: string };
+  dataDirectory: string;
+  firstAdministrator: { email: string; oneTimePassword: string } | undefined;
+  secondsToReady: number;
+};
+
+export function banner(facts: BannerFacts): string {
+  const list = (entries: Readonly<Record<string, string>>): string[] => {
+    const width = Math.max(...Object.keys(entries).map((name) => name.length));
+    return Object.entries(entries).map(([name, value]) => `    ${name.padEnd(width)}  ${value}`);
+  };
+  return [
+    "",
+    `  Earshot ${facts.version} is ready (${facts.secondsToReady.toFixed(1)} s)`,
+    ...list(facts.addresses),
+    "",
+    "  Adapters",
+    ...list(facts.adapters),
+    "",
+    `  Speech  ${facts.speech.engine}: ${facts.speech.reason}`,
+    ...(facts.speech.remedy === "" ? [] : [`          ${facts.speech.remedy}`]),
+    `  Data    ${facts.dataDirectory}`,
+    ...(facts.firstAdministrator === undefined
+      ? []
+      : [
+          "",
+          `  First start: sign in as ${facts.firstAdministrator.email} with the one-time password  ${facts.firstAdministrator.oneTimePassword}`,
+          "  It is shown only now; you choose your own when you sign in.",
+        ]),
+    "",
+    "  Ctrl-C lets live calls finish and stops.",
+    "",
+  ].join("\n");
+}
