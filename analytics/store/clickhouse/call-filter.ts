@@ -1,0 +1,63 @@
+/** The filters of the list as one condition with bound parameters. */
+import type { CallQuery } from "@earshot/proto/api/calls.ts";
+import { parseSearch, type SearchTerms } from "./search-words.ts";
+import { ofTenant } from "./tenant-query.ts";
+
+/** A mean between these is neutral (the usual bounds of VADER's compound score, Hutto and Gilbert 2014). */
+export const neutralSentiment = 0.05;
+
+export type CallFilter = {
+  /** Follows `WHERE tenant = {tenant:String}`; begins with AND. */
+  readonly sql: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly terms: SearchTerms;
+  /** The search has no word that could be found, so nothing matches. */
+  readonly impossible: boolean;
+};
+
+export function callFilter(query: CallQuery): CallFilter {
+  const conditions: string[] = [];
+  const params: Record<string, unknown> = {};
+  const add = (condition: string, name?: string, value?: unknown) => {
+    conditions.push(condition);
+    if (name !== undefined) params[name] = value;
+  };
+  // newest_first is minus the start; a call whose start is unknown stands at 0 and is in no list.
+  if (query.from === undefined && query.to === undefined) add("newest_first < 0");
+  if (query.to !== undefined)
+    add("newest_first > -{toMs:Int64} AND started_at < fromUnixTimestamp64Milli({toMs:Int64}, 'UTC')", "toMs", Date.parse(query.to));
+  if (query.from !== undefined)
+    add(
+      "newest_first <= -{fromMs:Int64} AND newest_first < 0 AND started_at >= fromUnixTimestamp64Milli({fromMs:Int64}, 'UTC')",
+      "fromMs",
+      Date.parse(query.from),
+    );
+  else if (query.to !== undefined) add("newest_first < 0");
+  if (query.agent !== undefined) add("agent = {agent:String}", "agent", query.agent);
+  if (query.caller !== undefined) add("positionCaseInsensitiveUTF8(caller, {caller:String}) > 0", "caller", query.caller);
+  if (query.queue !== undefined) add("queue = {queue:String}", "queue", query.queue);
+  if (query.trunkId !== undefined) add("trunk_id = {trunkId:String}", "trunkId", query.trunkId);
+  if (query.termination !== undefined) add("termination = {termination:String} AND ended_at != 0", "termination", query.termination);
+  if (query.direction !== undefined) add("direction = {direction:String}", "direction", query.direction);
+  if (query.minAttention !== undefined) add("attention >= {minAttention:Float64}", "minAttention", query.minAttention);
+  if (query.minDurationMs !== undefined) add("duration_ms >= {minDurationMs:Float64}", "minDurationMs", query.minDurationMs);
+  if (query.maxDurationMs !== undefined) add("duration_ms <= {maxDurationMs:Float64}", "maxDurationMs", query.maxDurationMs);
+  if (query.sentiment === "negative") add(`caller_sentiment <= -${neutralSentiment}`);
+  if (query.sentiment === "positive") add(`caller_sentiment >= ${neutralSentiment}`);
+  if (query.sentiment === "neutral") add(`abs(caller_sentiment) < ${neutralSentiment}`);
+  if (query.hasAlerts !== undefined) add(query.hasAlerts ? "alert_count > 0" : "alert_count = 0");
+  if (query.live !== undefined) add(query.live ? "ended_at = 0" : "ended_at != 0");
+  const terms = query.q === undefined ? [] : parseSearch(query.q);
+  for (const [index, term] of terms.entries()) {
+    const name = `term${index}`;
+    const has = term.length === 1 ? `hasAllTokens(text, {${name}:Array(String)})` : `hasPhrase(text, {${name}:String})`;
+    add(`call_id IN (SELECT call_id FROM segments WHERE ${ofTenant} AND ${has})`, name, term.length === 1 ? term : term.join(" "));
+  }
+  add("deleted = 0");
+  return {
+    sql: conditions.map((condition) => ` AND ${condition}`).join(""),
+    params,
+    terms,
+    impossible: query.q !== undefined && query.q.trim() !== "" && terms.length === 0,
+  };
+}

@@ -1,0 +1,136 @@
+/** The list of calls, with the search's hits in context, and the numbers above it. */
+import type { CallListItem, CallQuery } from "@earshot/proto/api/calls.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import type { CallStatistics } from "../port.ts";
+import { type CallFilter, callFilter } from "./call-filter.ts";
+import { type CallRow, callRowColumns, parseLegs, summaryOf } from "./call-row.ts";
+import { speakerOfLeg } from "./legs.ts";
+import { matchesIn } from "./search-words.ts";
+import { ofTenant, type TenantQuery } from "./tenant-query.ts";
+
+const sortColumns: Record<CallQuery["sort"], string> = {
+  startedAt: "newest_first",
+  durationMs: "duration_ms",
+  attention: "attention",
+  callerSentiment: "caller_sentiment",
+  agentSentiment: "agent_sentiment",
+  mos: "mos",
+};
+/** Of one call's matching segments so many are shown in the list; the call's page shows all. */
+const hitsPerCall = 5;
+
+export async function listCalls(
+  query: TenantQuery,
+  tenant: TenantId,
+  asked: CallQuery,
+  nowMs: number,
+): Promise<{ data: CallListItem[]; total: number }> {
+  const filter = callFilter(asked);
+  if (filter.impossible) return { data: [], total: 0 };
+  const where = `FROM calls FINAL WHERE ${ofTenant}${filter.sql}`;
+  const [rows, counted] = await Promise.all([
+    query<CallRow>(tenant, `SELECT ${callRowColumns} ${where} ORDER BY ${orderOf(asked)} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`, {
+      ...filter.params,
+      limit: asked.perPage,
+      offset: (asked.page - 1) * asked.perPage,
+    }),
+    query<{ total: number }>(tenant, `SELECT toFloat64(count()) AS total ${where}`, filter.params),
+  ]);
+  const data: CallListItem[] = rows.map((row) => summaryOf(row, nowMs));
+  if (filter.terms.length > 0 && rows.length > 0) await addHits(query, tenant, filter, rows, data);
+  return { data, total: counted[0]?.total ?? 0 };
+}
+
+function orderOf(asked: CallQuery): string {
+  const descending = asked.order === "desc";
+  if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, call_id ${descending ? "ASC" : "DESC"}`;
+  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, call_id`;
+}
+
+async function addHits(
+  query: TenantQuery,
+  tenant: TenantId,
+  filter: CallFilter,
+  rows: readonly CallRow[],
+  data: CallListItem[],
+): Promise<void> {
+  const segments = await query<{ call_id: string; segment_id: string; leg: number; start_ms: number; text: string }>(
+    tenant,
+    `SELECT call_id, segment_id, leg, start_ms, text FROM segments FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ` +
+      "AND hasAnyTokens(text, {words:Array(String)}) ORDER BY call_id, start_ms, segment_id LIMIT {perCall:UInt32} BY call_id",
+    // Words of a phrase also stand apart in other segments: read more than are shown, then look for the phrase itself.
+    { ids: rows.map((row) => row.call_id), words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
+  );
+  const byCall = Map.groupBy(segments, (segment) => segment.call_id);
+  for (const [index, row] of rows.entries()) {
+    const legs = parseLegs(row.legs);
+    data[index]!.hits = (byCall.get(row.call_id) ?? [])
+      .map((segment) => ({
+        segmentId: segment.segment_id,
+        speaker: speakerOfLeg(legs, segment.leg),
+        startMs: segment.start_ms,
+        text: segment.text,
+        matches: matchesIn(segment.text, filter.terms),
+      }))
+      .filter((hit) => hit.matches.length > 0)
+      .slice(0, hitsPerCall);
+  }
+}
+
+export async function statistics(query: TenantQuery, tenant: TenantId, asked: CallQuery, timezone: string): Promise<CallStatistics> {
+  checkTimezone(timezone);
+  const filter = callFilter(asked);
+  const rows = filter.impossible
+    ? []
+    : await query<{
+        day: string;
+        calls: number;
+        ended: number;
+        total_duration_ms: number;
+        sentiment_sum: number;
+        sentiment_calls: number;
+        mos_sum: number;
+        mos_calls: number;
+        with_alerts: number;
+      }>(
+        tenant,
+        "SELECT toString(toDate(started_at, {timezone:String})) AS day, toFloat64(count()) AS calls, toFloat64(count(duration_ms)) AS ended, " +
+          "toFloat64(sum(ifNull(duration_ms, 0))) AS total_duration_ms, sum(toFloat64(ifNull(caller_sentiment, 0))) AS sentiment_sum, " +
+          "toFloat64(count(caller_sentiment)) AS sentiment_calls, sum(toFloat64(ifNull(mos, 0))) AS mos_sum, toFloat64(count(mos)) AS mos_calls, " +
+          `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM calls FINAL WHERE ${ofTenant}${filter.sql} GROUP BY day ORDER BY day`,
+        { ...filter.params, timezone },
+      );
+  const sum = (pick: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + pick(row), 0);
+  const mean = (total: number, count: number) => (count === 0 ? null : total / count);
+  const totalDurationMs = sum((row) => row.total_duration_ms);
+  return {
+    calls: sum((row) => row.calls),
+    totalDurationMs,
+    meanDurationMs: mean(
+      totalDurationMs,
+      sum((row) => row.ended),
+    ),
+    meanCallerSentiment: mean(
+      sum((row) => row.sentiment_sum),
+      sum((row) => row.sentiment_calls),
+    ),
+    meanMos: mean(
+      sum((row) => row.mos_sum),
+      sum((row) => row.mos_calls),
+    ),
+    withAlerts: sum((row) => row.with_alerts),
+    perDay: rows.map((row) => ({ day: row.day, calls: row.calls, meanCallerSentiment: mean(row.sentiment_sum, row.sentiment_calls) })),
+  };
+}
+
+function checkTimezone(timezone: string): void {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: timezone });
+  } catch (cause) {
+    throw new EarshotError("invalid_request", "timezone_unknown", `There is no time zone "${timezone}".`, {
+      remedy: 'Use a name of the IANA database, such as "Europe/Berlin".',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,156 @@
+/** The merged states of calls: in memory while a call is touched, read back from the store when it is not there. */
+import type { Event } from "@earshot/proto/event.ts";
+import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
+import { type CallRow, callRowColumns, parseLegs } from "./call-row.ts";
+import { CallState } from "./call-state.ts";
+import { isStage, outcomeOf } from "./ledger.ts";
+import { ofTenant, type TenantQuery } from "./tenant-query.ts";
+
+/** Calls asked for by one query: keeps the bound parameter small. */
+const idsPerQuery = 2000;
+
+export class CallStates {
+  readonly #query: TenantQuery;
+  readonly #max: number;
+  /** Oldest touch first. */
+  readonly #states = new Map<string, CallState>();
+
+  constructor(query: TenantQuery, max: number) {
+    this.#query = query;
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#states.size;
+  }
+
+  /** The states of every call in the events, in the order of the events' first mention; those not in memory are read from the store. */
+  async load(events: readonly Event[]): Promise<Map<string, CallState>> {
+    const wanted = new Map<string, CallState>();
+    const missing = new Map<string, Map<string, number>>();
+    for (const event of events) {
+      const key = keyOf(event.tenantId, event.callId);
+      const startMs = startOf(event);
+      if (wanted.has(key)) {
+        const ids = missing.get(event.tenantId);
+        if (startMs > 0 && ids?.has(event.callId)) ids.set(event.callId, startMs);
+        continue;
+      }
+      const known = this.#states.get(key);
+      if (known !== undefined) {
+        wanted.set(key, known);
+        continue;
+      }
+      wanted.set(key, new CallState(event.tenantId, event.callId));
+      const ids = missing.get(event.tenantId) ?? new Map<string, number>();
+      missing.set(event.tenantId, ids.set(event.callId, startMs));
+    }
+    for (const [tenant, ids] of missing) await this.#restore(tenantId(tenant), ids, wanted);
+    return wanted;
+  }
+
+  /** Keeps states whose rows are stored; beyond the limit the ones untouched for longest are forgotten. */
+  keep(states: ReadonlyMap<string, CallState>): void {
+    for (const [key, state] of states) {
+      this.#states.delete(key);
+      this.#states.set(key, state);
+    }
+    if (this.#states.size <= this.#max) return;
+    for (const key of this.#states.keys()) {
+      if (this.#states.size <= this.#max) break;
+      this.#states.delete(key);
+    }
+  }
+
+  /** After a failed write memory may be ahead of the store: the next event starts from the store again. */
+  forget(states: ReadonlyMap<string, CallState>): void {
+    for (const key of states.keys()) this.#states.delete(key);
+  }
+
+  async #restore(tenant: TenantId, ids: ReadonlyMap<string, number>, states: ReadonlyMap<string, CallState>): Promise<void> {
+    const all = [...ids];
+    for (let i = 0; i < all.length; i += idsPerQuery) {
+      const some = all.slice(i, i + idsPerQuery);
+      const found = await this.#storedRows(tenant, some);
+      const restored: string[] = [];
+      for (const row of found) {
+        const state = states.get(keyOf(tenant, row.call_id));
+        if (state === undefined) continue;
+        state.restore(row, parseLegs(row.legs));
+        restored.push(row.call_id);
+      }
+      // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
+      if (restored.length > 0) await this.#restoreFacts(tenant, restored, states);
+    }
+  }
+
+  /** Where the start is known the row is found by the primary key (or at 0, its place while the start was not known). */
+  async #storedRows(tenant: TenantId, some: readonly (readonly [string, number])[]): Promise<CallRow[]> {
+    const byStart = some.filter(([, startMs]) => startMs > 0);
+    const byId = some.filter(([, startMs]) => startMs === 0).map(([id]) => id);
+    const rows: CallRow[] = [];
+    const newest = "AND deleted = 0 ORDER BY version DESC LIMIT 1 BY call_id";
+    if (byStart.length > 0) {
+      const starts = [...new Set([0, ...byStart.map(([, startMs]) => -startMs)])];
+      rows.push(
+        ...(await this.#query<CallRow>(
+          tenant,
+          `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)} ${newest}`,
+          { starts, ids: byStart.map(([id]) => id) },
+        )),
+      );
+    }
+    if (byId.length > 0)
+      rows.push(
+        ...(await this.#query<CallRow>(
+          tenant,
+          `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ${newest}`,
+          {
+            ids: byId,
+          },
+        )),
+      );
+    return rows;
+  }
+
+  async #restoreFacts(tenant: TenantId, ids: readonly string[], states: ReadonlyMap<string, CallState>): Promise<void> {
+    const ofCalls = `FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
+    const of = (id: string) => states.get(keyOf(tenant, id))!;
+    const read = <T>(columns: string, table: string) =>
+      this.#query<T & { call_id: string }>(tenant, `SELECT call_id, ${columns} FROM ${table} ${ofCalls}`, { ids });
+    const [sentiments, quality, alerts, keyPresses, stages, conversations, attentions] = await Promise.all([
+      read<{ segment_id: string; leg: number; score: number; at: number }>(
+        "segment_id, leg, score, toFloat64(version) AS at",
+        "sentiments",
+      ),
+      read<{ leg: number; from_ms: number; mos: number }>("leg, from_ms, mos", "line_quality"),
+      read<{ alert_id: string }>("alert_id", "alerts"),
+      read<{ leg: number; position_ms: number }>("leg, position_ms", "key_presses"),
+      read<{ stage: string; outcome: string; at: number }>("stage, outcome, toFloat64(version) AS at", "ledger"),
+      read<{ at: number }>("toFloat64(version) AS at", "conversations"),
+      read<{ at: number }>("toFloat64(version) AS at", "attentions"),
+    ]);
+    for (const row of sentiments) of(row.call_id).sentiments.set(row.segment_id, { leg: row.leg, score: row.score, atMs: row.at });
+    for (const row of quality) {
+      const intervals = of(row.call_id).quality.get(row.leg) ?? new Map<number, number>();
+      of(row.call_id).quality.set(row.leg, intervals.set(row.from_ms, row.mos));
+    }
+    for (const row of alerts) of(row.call_id).alerts.add(row.alert_id);
+    for (const row of keyPresses) of(row.call_id).keyPresses.add(`${row.leg}-${row.position_ms}`);
+    for (const row of stages) {
+      const outcome = outcomeOf(row.outcome);
+      if (isStage(row.stage) && outcome !== undefined) of(row.call_id).reach(row.stage, { outcome, atMs: row.at });
+    }
+    for (const row of conversations) of(row.call_id).conversationVersion = row.at;
+    for (const row of attentions) of(row.call_id).attentionAtMs = row.at;
+  }
+}
+
+export function keyOf(tenant: string, callId: string): string {
+  return `${tenant}\u0000${callId}`;
+}
+
+function startOf(event: Event): number {
+  if (event.payload.case === "callStarted" || event.payload.case === "callEnded") return Math.trunc(event.payload.value.startedAtMs);
+  return 0;
+}

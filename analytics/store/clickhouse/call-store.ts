@@ -1,0 +1,100 @@
+/** The CallStore on ClickHouse: events become narrow facts and one wide row per call; reads go through the tenant's query layer alone. */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import { type CallQuery, type Termination, termination } from "@earshot/proto/api/calls.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { Event } from "@earshot/proto/event.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import type { CallStore } from "../port.ts";
+import { callDetail, ledger, recording, transcript } from "./call-detail.ts";
+import { listCalls, statistics } from "./call-list.ts";
+import { CallStates } from "./call-states.ts";
+import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
+import { EventWriter } from "./event-writer.ts";
+import { migrate } from "./migrate.ts";
+import { ofTenant, type TenantQuery, tenantQueries } from "./tenant-query.ts";
+
+export type ClickHouseCallStoreOptions = {
+  /** `chdb:DIR`, `clickhouse://`, `clickhouses://`, `http://`, `https://` */
+  readonly url: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly settings: ColumnStoreSettings;
+};
+
+export type ClickHouseCallStore = CallStore & {
+  /** The engine itself, for the seeder and the benches, which make data by SQL. */
+  connection(): ColumnStoreConnection;
+};
+
+/** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
+export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): ClickHouseCallStore {
+  const { clock, log, metrics } = options;
+  let opened: { connection: ColumnStoreConnection; query: TenantQuery; writer: EventWriter } | undefined;
+  const querySeconds = metrics.histogram("earshot_column_store_query_seconds", "Time of a read of the column store, by read.", seconds, [
+    "read",
+  ]);
+  const store = () => {
+    if (opened === undefined) throw new EarshotError("unavailable", "column_store_closed", "The column store is not started.");
+    return opened;
+  };
+  const timed = async <T>(read: string, work: (query: TenantQuery) => Promise<T>): Promise<T> => {
+    const { query } = store();
+    const end = querySeconds.startTimer({ read });
+    try {
+      return await work(query);
+    } finally {
+      end();
+    }
+  };
+  return {
+    name: "column-store",
+    async start() {
+      const connection = await openColumnStore(options.url, options.settings, clock);
+      try {
+        await migrate(connection, clock, log);
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+      const query = tenantQueries(connection);
+      opened = { connection, query, writer: new EventWriter(connection, new CallStates(query, options.settings.liveCallStates), metrics) };
+    },
+    async stop() {
+      const closing = opened;
+      opened = undefined;
+      await closing?.connection.close();
+    },
+    connection: () => store().connection,
+    write: async (events: readonly Event[]) => store().writer.write(events),
+    listCalls: (tenant: TenantId, asked: CallQuery) => timed("list", (query) => listCalls(query, tenant, asked, clock.now())),
+    statistics: (tenant: TenantId, asked: CallQuery, timezone: string) =>
+      timed("statistics", (query) => statistics(query, tenant, asked, timezone)),
+    getCall: (tenant: TenantId, id: string) => timed("call", (query) => callDetail(query, tenant, id, clock.now())),
+    transcript: (tenant: TenantId, id: string) => timed("transcript", (query) => transcript(query, tenant, id)),
+    ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
+    recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
+    facets: (tenant: TenantId) => timed("facets", (query) => facets(query, tenant)),
+  };
+}
+
+const seconds = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const terminations = new Set<string>(termination.options);
+/** More names than these fit no menu. */
+const facetValues = 500;
+
+/** Counts rows, not calls (no FINAL): only the order of the names depends on them. */
+async function facets(query: TenantQuery, tenant: TenantId): Promise<{ agents: string[]; queues: string[]; terminations: Termination[] }> {
+  const values = async (column: "agent" | "queue" | "termination") =>
+    (
+      await query<{ value: string }>(
+        tenant,
+        `SELECT ${column} AS value FROM calls WHERE ${ofTenant} AND newest_first < 0 AND ${column} != '' GROUP BY value ORDER BY count() DESC, value LIMIT {max:UInt32}`,
+        { max: facetValues },
+      )
+    ).map((row) => row.value);
+  const [agents, queues, ends] = await Promise.all([values("agent"), values("queue"), values("termination")]);
+  return { agents, queues, terminations: ends.filter((end): end is Termination => terminations.has(end)) };
+}

@@ -1,0 +1,67 @@
+/** Numbered migrations in files, each run once and recorded. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { ColumnStoreConnection } from "./connection.ts";
+import { RowBinaryWriter } from "./row-binary.ts";
+
+const recordTarget = {
+  name: "schema_migrations",
+  columns: "name, checksum, applied_at",
+  structure: "name String, checksum String, applied_at DateTime64(3, 'UTC')",
+};
+
+/**
+ * Brings the store to the newest schema. Statements are separated by a semicolon at the end of a line and can run again, since a crash
+ * may come between a statement and its record.
+ * @throws EarshotError conflict where a migration was changed after it ran
+ */
+export async function migrate(
+  connection: ColumnStoreConnection,
+  clock: Clock,
+  log: Log,
+  folder = join(import.meta.dirname, "migrations"),
+): Promise<void> {
+  await connection.command(
+    `CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY name`,
+  );
+  const rows = await connection.query<{ name: string; checksum: string }>("SELECT name, checksum FROM schema_migrations", {});
+  const applied = new Map(rows.map((row) => [row.name, row.checksum]));
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".sql"))
+    .sort();
+  for (const name of files) {
+    const sql = readFileSync(join(folder, name), "utf8");
+    const checksum = createHash("sha256").update(sql).digest("hex");
+    const before = applied.get(name);
+    if (before === checksum) continue;
+    if (before !== undefined)
+      throw new EarshotError("conflict", "migration_changed", `Migration ${name} is not the one that this store was made with.`, {
+        remedy: "Put the file back as it was, and make the change in a new migration.",
+      });
+    for (const statement of statementsOf(sql)) await connection.command(statement);
+    const record = new RowBinaryWriter(256);
+    record.string(name);
+    record.string(checksum);
+    record.i64(clock.now());
+    record.rows = 1;
+    await connection.insert(recordTarget, record);
+    log.info({ migration: name }, "column store migrated");
+  }
+}
+
+function statementsOf(sql: string): string[] {
+  return sql
+    .split(/;[ \t]*(?:\n|$)/)
+    .map((statement) =>
+      statement
+        .split("\n")
+        .filter((line) => !line.trimStart().startsWith("--"))
+        .join("\n")
+        .trim(),
+    )
+    .filter((statement) => statement !== "");
+}

@@ -1,0 +1,80 @@
+/** Settings of the two stores. Every limit says what happens when it is reached. */
+import { setting } from "@earshot/platform/config/settings.ts";
+import { z } from "zod";
+
+export const storeSettings = {
+  columnStore: setting({
+    env: "EARSHOT_COLUMN_STORE",
+    schema: z
+      .string()
+      .regex(/^(chdb:|clickhouses?:\/\/|https?:\/\/)/, "begins with chdb:, clickhouse://, clickhouses://, http:// or https://"),
+    default: "chdb:",
+    describe:
+      'where calls and transcripts are kept: "chdb:DIR" (in process; no DIR = under the data directory) or "clickhouse://user:password@host:8123/database"',
+    secret: true,
+  }),
+  relationalStore: setting({
+    env: "EARSHOT_RELATIONAL_STORE",
+    schema: z.string().regex(/^(embedded:|postgres(ql)?:\/\/)/, "begins with embedded: or postgres://"),
+    default: "embedded:",
+    describe:
+      'where tenants and people are kept: "embedded:DIR" (started by Earshot; no DIR = under the data directory) or "postgres://user:password@host/database"',
+    secret: true,
+  }),
+  columnStoreConnections: setting({
+    env: "EARSHOT_COLUMN_STORE_CONNECTIONS",
+    schema: z.coerce.number().int().min(1).max(64),
+    default: 4,
+    describe: "queries of the column store that run at the same time",
+    atLimit: "further queries wait in line",
+  }),
+  columnStoreQueue: setting({
+    env: "EARSHOT_COLUMN_STORE_QUEUE",
+    schema: z.coerce.number().int().min(1).max(10_000),
+    default: 200,
+    describe: "queries that wait for a free connection of the column store",
+    atLimit: "the request is answered 429 with Retry-After",
+  }),
+  columnStoreQuerySeconds: setting({
+    env: "EARSHOT_COLUMN_STORE_QUERY_SECONDS",
+    schema: z.coerce.number().min(0.1).max(600),
+    default: 10,
+    describe: "longest time of one query of the column store, in seconds",
+    atLimit: "the engine ends the query, the request is answered 504",
+  }),
+  columnStoreQueryThreads: setting({
+    env: "EARSHOT_COLUMN_STORE_QUERY_THREADS",
+    schema: z.coerce.number().int().min(1).max(64),
+    default: 1,
+    describe: "threads of one query of the column store; several queries run side by side anyway",
+    atLimit: "a query uses no more than these",
+  }),
+  columnStoreQueryMiB: setting({
+    env: "EARSHOT_COLUMN_STORE_QUERY_MIB",
+    schema: z.coerce.number().int().min(64).max(65_536),
+    default: 1024,
+    describe: "memory of one query of the column store, in MiB",
+    atLimit: "the engine ends the query, the request is answered 503",
+  }),
+  liveCallStates: setting({
+    env: "EARSHOT_INGEST_CALL_STATES",
+    schema: z.coerce.number().int().min(100).max(1_000_000),
+    default: 20_000,
+    describe: "calls whose merged state is kept in memory",
+    atLimit: "the call untouched for longest is forgotten, and read back from the store when its next event comes",
+  }),
+  ingestBatchRows: setting({
+    env: "EARSHOT_INGEST_BATCH_ROWS",
+    schema: z.coerce.number().int().min(1).max(100_000),
+    default: 10_000,
+    describe: "events written to the column store at once",
+    atLimit: "the batch is written without waiting for more",
+  }),
+  ingestBatchMs: setting({
+    env: "EARSHOT_INGEST_BATCH_MS",
+    schema: z.coerce.number().int().min(10).max(10_000),
+    default: 500,
+    describe: "longest wait of an event for others to share its batch, in milliseconds",
+    atLimit: "the batch is written as it is",
+  }),
+};
