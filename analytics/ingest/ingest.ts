@@ -1,0 +1,117 @@
+/** From the event log into the column store: everything about calls that is to be remembered. */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
+import type { EventLog, LogRecord, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import { decodeEvent, type Event } from "@earshot/proto/event.ts";
+import { topics } from "@earshot/proto/topics.ts";
+import type { CallStore } from "../store/port.ts";
+import type { storeSettings } from "../store/settings.ts";
+import { EventBatcher } from "./event-batcher.ts";
+
+export const ingestGroup = "analytics-ingest";
+export const ingestTopics = [
+  topics.calls,
+  topics.transcripts,
+  topics.lineQuality,
+  topics.conversation,
+  topics.recordings,
+  topics.insights,
+  topics.ledger,
+] as const;
+
+export type IngestOptions = {
+  readonly eventLog: EventLog;
+  readonly store: Pick<CallStore, "write">;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly settings: Pick<SettingsOf<typeof storeSettings>, "ingestBatchRows" | "ingestBatchMs">;
+};
+
+export type Ingest = Component & {
+  /** Records on the log that are not stored yet. */
+  lag(): number;
+  /** Resolves when everything appended before the call is stored. */
+  drained(): Promise<void>;
+};
+
+/**
+ * Stores events in batches. A handler resolves only when its records are stored, so the offset never passes what is not; after a crash
+ * the same records come again and change nothing.
+ */
+export function createIngest(options: IngestOptions): Ingest {
+  const { eventLog, store, log, metrics, clock, settings } = options;
+  const batcher = new EventBatcher({
+    write: (events) => store.write(events),
+    maxRows: settings.ingestBatchRows,
+    maxWaitMs: settings.ingestBatchMs,
+    clock,
+    metrics,
+  });
+  const stored = metrics.counter("earshot_ingest_events_total", "Events stored, by topic.", ["topic"]);
+  const failures = metrics.counter("earshot_ingest_failures_total", "Batches that could not be stored at once, by topic.", ["topic"]);
+  const lagGauge = metrics.gauge("earshot_ingest_lag_records", "Records on the log that are not stored yet, by topic.", ["topic"]);
+  const subscriptions = new Map<string, Subscription>();
+  let cancelLag = () => {};
+
+  const handlerOf = (topic: string) => {
+    /** By partition: records up to this offset come one by one after a failure, and must not each wait for a batch. */
+    const hurryTo = new Map<number, number>();
+    return async (batch: readonly LogRecord[]): Promise<void> => {
+      const last = batch.at(-1);
+      if (last === undefined) return;
+      const hurry = last.offset <= (hurryTo.get(last.partition) ?? -1);
+      try {
+        await batcher.add(eventsToStore(batch), hurry);
+        stored.inc({ topic }, batch.length);
+      } catch (error) {
+        failures.inc({ topic });
+        hurryTo.set(last.partition, Math.max(last.offset, hurryTo.get(last.partition) ?? -1));
+        log.warn({ err: error, topic, partition: last.partition, records: batch.length }, "events could not be stored");
+        throw error;
+      }
+    };
+  };
+
+  return {
+    name: "ingest",
+    async start() {
+      for (const { name: topic } of ingestTopics)
+        subscriptions.set(
+          topic,
+          await eventLog.subscribe({ topic, group: ingestGroup, from: "earliest", maxBatch: recordsPerHandover, handle: handlerOf(topic) }),
+        );
+      cancelLag = clock.every(lagEveryMs, () => {
+        for (const [topic, subscription] of subscriptions) lagGauge.set({ topic }, subscription.lag());
+      });
+    },
+    async stop() {
+      cancelLag();
+      const stopping = [...subscriptions.values()].map((subscription) => subscription.stop());
+      subscriptions.clear();
+      batcher.flush();
+      await Promise.allSettled(stopping);
+    },
+    lag: () => [...subscriptions.values()].reduce((sum, subscription) => sum + subscription.lag(), 0),
+    async drained() {
+      await Promise.all([...subscriptions.values()].map((subscription) => subscription.drained()));
+    },
+  };
+}
+
+/** Several partitions together fill a batch of ten thousand. */
+const recordsPerHandover = 2500;
+const lagEveryMs = 5000;
+
+/** Partial words are for the live page alone; they are most of the records and none of the memory. */
+function eventsToStore(batch: readonly LogRecord[]): Event[] {
+  const events: Event[] = [];
+  for (const record of batch) {
+    const event = decodeEvent(record.value);
+    if (event.payload.case !== "transcriptSegment" || event.payload.value.final) events.push(event);
+  }
+  return events;
+}
