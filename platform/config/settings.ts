@@ -11,6 +11,8 @@ export type SettingSpec<T = unknown> = {
   readonly env: string;
   readonly schema: z.ZodType<T>;
   readonly default: T;
+  /** What the documents say of a default that depends on the machine. */
+  readonly defaultText?: string;
   readonly describe: string;
   /** What happens when this limit is reached; absent = not a limit. */
   readonly atLimit?: string;

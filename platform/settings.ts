@@ -1,0 +1,124 @@
+/** The platform's settings: where data lies, how much is logged, and the limits of the event log and the object store. */
+import { type SettingsOf, setting, z } from "./config/settings.ts";
+
+const MiB = 1024 * 1024;
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+export const platformSettings = {
+  dataDir: setting({
+    env: "EARSHOT_DATA_DIR",
+    schema: z.string().min(1),
+    default: "./data",
+    describe: "folder that holds everything this installation keeps",
+  }),
+  logLevel: setting({
+    env: "EARSHOT_LOG_LEVEL",
+    schema: z.enum(["debug", "info", "warn", "error", "silent"]),
+    default: "info" as const,
+    describe: "debug, info, warn, error or silent",
+  }),
+  eventLog: setting({
+    env: "EARSHOT_EVENT_LOG",
+    schema: z.string().regex(/^embedded:/, "is not an event log this version knows"),
+    default: "embedded:",
+    describe: "embedded:FOLDER (embedded: alone = event-log under EARSHOT_DATA_DIR)",
+  }),
+  objectStore: setting({
+    env: "EARSHOT_OBJECT_STORE",
+    schema: z.string().regex(/^file:/, "is not an object store this version knows"),
+    default: "file:",
+    describe: "file:FOLDER (file: alone = objects under EARSHOT_DATA_DIR)",
+  }),
+  maxRecordBytes: setting({
+    env: "EARSHOT_EVENT_LOG_MAX_RECORD_BYTES",
+    schema: count(1024, 64 * MiB),
+    default: MiB,
+    describe: "largest record, 1 kB to 64 MB",
+    atLimit: "append and publish throw event_log_record_too_large",
+  }),
+  writeBufferBytes: setting({
+    env: "EARSHOT_EVENT_LOG_WRITE_BUFFER_BYTES",
+    schema: count(64 * 1024, 4096 * MiB),
+    default: 64 * MiB,
+    describe: "bytes appended and not yet written, over all topics, 64 kB to 4 GB",
+    atLimit: "append returns false and publish waits",
+  }),
+  tailBytes: setting({
+    env: "EARSHOT_EVENT_LOG_TAIL_BYTES",
+    schema: count(256 * 1024, 1024 * MiB),
+    default: 2 * MiB,
+    describe: "bytes per partition that stay in memory for readers at the head of the log, 256 kB to 1 GB",
+    atLimit: "older records are read from their file",
+  }),
+  segmentBytes: setting({
+    env: "EARSHOT_EVENT_LOG_SEGMENT_BYTES",
+    schema: count(64 * 1024, 1024 * MiB),
+    default: 64 * MiB,
+    describe: "size of one segment file, 64 kB to 1 GB; smaller where a topic may keep little",
+    atLimit: "a new segment file is begun",
+  }),
+  writeDelayMs: setting({
+    env: "EARSHOT_EVENT_LOG_WRITE_DELAY_MS",
+    schema: count(0, 1000),
+    default: 3,
+    describe: "how long appended records are collected before they are written (0 to 1000 ms); publish and flush do not wait for it",
+  }),
+  syncIntervalMs: setting({
+    env: "EARSHOT_EVENT_LOG_SYNC_INTERVAL_MS",
+    schema: count(1, 60_000),
+    default: 200,
+    describe:
+      "how often appended records are synced to disk (1 to 60000 ms): what a power cut may cost. A killed process costs nothing that was written; publish syncs at once",
+  }),
+  offsetIntervalMs: setting({
+    env: "EARSHOT_EVENT_LOG_OFFSET_INTERVAL_MS",
+    schema: count(10, 60_000),
+    default: 500,
+    describe: "how often the positions of consumer groups are stored (10 to 60000 ms): what is handled twice after a crash",
+  }),
+  retentionIntervalMs: setting({
+    env: "EARSHOT_EVENT_LOG_RETENTION_INTERVAL_MS",
+    schema: count(10, 3_600_000),
+    default: 15_000,
+    describe: "how often old segments are looked for (10 to 3600000 ms)",
+  }),
+  retryFirstMs: setting({
+    env: "EARSHOT_EVENT_LOG_RETRY_FIRST_MS",
+    schema: count(1, 60_000),
+    default: 100,
+    describe: "pause before a failed record is tried again, doubled each time (1 to 60000 ms)",
+  }),
+  retryMaxMs: setting({
+    env: "EARSHOT_EVENT_LOG_RETRY_MAX_MS",
+    schema: count(1, 600_000),
+    default: 5000,
+    describe: "longest pause between two tries (1 to 600000 ms)",
+  }),
+  maxObjectBytes: setting({
+    env: "EARSHOT_OBJECT_STORE_MAX_BYTES",
+    schema: count(1024, 1024 * 1024 * MiB),
+    default: 4096 * MiB,
+    describe: "largest object, 1 kB to 1 TB",
+    atLimit: "put throws object_too_large and stores nothing",
+  }),
+} as const;
+
+export type PlatformSettings = SettingsOf<typeof platformSettings>;
+export type EventLogSettings = Pick<
+  PlatformSettings,
+  | "maxRecordBytes"
+  | "writeBufferBytes"
+  | "tailBytes"
+  | "segmentBytes"
+  | "writeDelayMs"
+  | "syncIntervalMs"
+  | "offsetIntervalMs"
+  | "retentionIntervalMs"
+  | "retryFirstMs"
+  | "retryMaxMs"
+>;
+
+/** Every setting's default, for tests and benches. */
+export function defaultPlatformSettings(): PlatformSettings {
+  return Object.fromEntries(Object.entries(platformSettings).map(([name, spec]) => [name, spec.default])) as unknown as PlatformSettings;
+}
