@@ -97,8 +97,7 @@ export class Chunker {
     fields.frameSamples = samples;
     fields.position = position;
     fields.afterPause = afterPause;
-    const wanted = Math.floor((this.#chunkMs * format.sampleRate) / 1000 / samples);
-    this.#framesWanted = wanted < 1 ? 1 : wanted > maxFrames ? maxFrames : wanted;
+    this.#framesWanted = Math.min(maxFrames, Math.max(1, Math.floor((this.#chunkMs * format.sampleRate) / 1000 / samples)));
   }
 
   /** Adds the frame that `place` made room for. @param wallMs its arrival, Unix milliseconds */

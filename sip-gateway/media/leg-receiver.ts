@@ -52,6 +52,7 @@ export class LegReceiver implements PacketSink {
   #heldPacket: Uint8Array | undefined;
   #lastPacketMs = -1;
   #pendingMissing = 0;
+  #clockSamples = 0;
   #windowBeganMs = 0;
   #windowPackets = 0;
   /** The format of the last audio frame: what line quality is reckoned with. */
@@ -288,6 +289,7 @@ export class LegReceiver implements PacketSink {
     const wallMs = Math.round(arrivalMs + this.#context.wallOffsetMs);
     this.#timeline.place(spoken, samples, timestamp, this.#pendingMissing, arrivalMs, placement);
     this.#pendingMissing = 0;
+    if (format.kind === "audio" && (++this.#clockSamples & 7) === 0) this.statistics.onClockSample(arrivalMs, timestamp, format.clockRate);
     const { position, lostFrames } = placement;
     this.#format = spoken;
     if (lostFrames > 0) {

@@ -29,8 +29,7 @@ export const mulawEnergy = Float64Array.from(mulawLinear, (value) => value * val
 /** @returns -dBov, rounded, 0 (loudest) .. 127 (silence) */
 export function levelOf(sumOfSquares: number, samples: number): number {
   if (sumOfSquares <= 0) return 127;
-  const level = Math.round(-10 * Math.log10(sumOfSquares / samples / overload));
-  return level < 0 ? 0 : level > 127 ? 127 : level;
+  return Math.min(127, Math.max(0, Math.round(-10 * Math.log10(sumOfSquares / samples / overload))));
 }
 
 /** Copies a G.711 frame to `target` at `at` and measures it in the same pass. @returns its level */
