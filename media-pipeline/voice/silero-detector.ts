@@ -1,0 +1,254 @@
+/** Silero VAD v5 at 8 kHz: windows of all legs gathered into batches, judged in a worker thread. */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { VoiceDetector, VoiceSink, VoiceStream, Window } from "./detector.ts";
+import { createSharedMemory, inputSamples, maxBatch } from "./silero-memory.ts";
+import { slotKind, stateSize, WindowQueue } from "./window-queue.ts";
+
+/** After this many windows without the model its memory of the leg is of no use (half a second). */
+const forgetAfterWindows = 16;
+const loadTimeoutMs = 20_000;
+
+type Deps = { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics };
+type Options = { readonly batchIntervalMs: number; readonly queueWindows: number };
+
+class Stream implements VoiceStream {
+  readonly queue: WindowQueue;
+  readonly sink: VoiceSink;
+  /** Its head is with the model now. */
+  inBatch = false;
+  /** Stands in the list of legs that wait for the model. */
+  listed = false;
+  closed = false;
+  readonly #owner: SileroDetector;
+
+  constructor(owner: SileroDetector, sink: VoiceSink, capacity: number) {
+    this.#owner = owner;
+    this.sink = sink;
+    this.queue = new WindowQueue(capacity);
+  }
+
+  push(pcm: Int16Array, window: Readonly<Window>, open: boolean, energyProbability: number): void {
+    if (this.queue.full) this.#owner.overflow(this);
+    this.queue.push(open ? slotKind.open : slotKind.closed, pcm, window, energyProbability);
+    this.#owner.advance(this);
+  }
+
+  mark(kind: "pause" | "end"): void {
+    if (this.queue.full) this.#owner.overflow(this);
+    this.queue.push(slotKind[kind], undefined, undefined, 0);
+    this.#owner.advance(this);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export class SileroDetector implements VoiceDetector {
+  readonly name = "silero-detector";
+  readonly kind = "silero";
+  readonly reason = "Silero VAD v5 through onnxruntime";
+  readonly #deps: Deps;
+  readonly #options: Options;
+  readonly #memory = createSharedMemory();
+  readonly #input = new Float32Array(this.#memory.input);
+  readonly #state = new Float32Array(this.#memory.state);
+  readonly #output = new Float32Array(this.#memory.output);
+  #worker: Worker | undefined;
+  #waiting: Stream[] = [];
+  #batch: Stream[] = [];
+  #busy = false;
+  #timer: (() => void) | undefined;
+  readonly #windows;
+  readonly #batches;
+
+  constructor(deps: Deps, options: Options) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#windows = deps.metrics.counter("earshot_vad_windows_total", "Windows of 32 ms judged, by what judged them", ["how"]);
+    this.#batches = deps.metrics.counter("earshot_vad_batches_total", "Batches run by the speech detector");
+  }
+
+  /** @throws EarshotError unavailable `vad_unavailable` where onnxruntime or the model does not load */
+  async start(): Promise<void> {
+    const worker = new Worker(new URL("./silero-worker.ts", import.meta.url), { workerData: this.#memory });
+    worker.unref();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const cancel = this.#deps.clock.after(loadTimeoutMs, () => reject(new Error("the model did not load in time")));
+        worker.once("message", () => {
+          cancel();
+          resolve();
+        });
+        worker.once("error", reject);
+        worker.once("exit", () => reject(new Error("the detector's thread ended")));
+      });
+    } catch (cause) {
+      await worker.terminate();
+      throw new EarshotError("unavailable", "vad_unavailable", "The speech detector cannot be loaded.", {
+        cause,
+        remedy: "Reinstall the packages onnxruntime-node and @ricky0123/vad-web, or set EARSHOT_VAD=energy.",
+      });
+    }
+    for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+    worker.on("message", (message: string) => this.#ran(message === "done", message));
+    worker.on("error", (error) => this.#lost(error));
+    worker.on("exit", () => this.#lost(new Error("the detector's thread ended")));
+    this.#worker = worker;
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#timer?.();
+    this.#timer = undefined;
+    if (worker === undefined) return;
+    for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    worker.ref();
+    worker.postMessage(0);
+    let cancel = (): void => {};
+    await Promise.race([ended, new Promise<void>((resolve) => (cancel = this.#deps.clock.after(Math.max(1, deadlineMs), resolve)))]);
+    cancel();
+    await worker.terminate();
+  }
+
+  open(sink: VoiceSink): VoiceStream {
+    return new Stream(this, sink, this.#options.queueWindows);
+  }
+
+  /** Judges the head by energy, to make room. */
+  overflow(stream: Stream): void {
+    if (stream.inBatch) {
+      // The model's answer for it comes too late now; its state goes on from the window behind.
+      stream.inBatch = false;
+      this.#batch[this.#batch.indexOf(stream)] = gone;
+    }
+    this.#windows.inc({ how: "overflow" });
+    const probability = stream.queue.headEnergyProbability();
+    const kind = stream.queue.headKind();
+    stream.queue.pop();
+    if (kind <= slotKind.open) stream.sink.judged(stream.queue.head, probability);
+    else stream.sink.marked(kind === slotKind.pause ? "pause" : "end");
+  }
+
+  /** Settles every window at the head that needs no model, and lists the stream where one does. */
+  advance(stream: Stream): void {
+    const { queue, sink } = stream;
+    while (queue.length > 0 && !stream.inBatch && !stream.listed) {
+      const kind = queue.headKind();
+      if (kind === slotKind.open) {
+        if (this.#worker !== undefined && !stream.closed) {
+          stream.listed = true;
+          this.#waiting.push(stream);
+          this.#schedule();
+          return;
+        }
+        this.#windows.inc({ how: "energy" });
+        const probability = queue.headEnergyProbability();
+        queue.pop();
+        sink.judged(queue.head, probability);
+      } else if (kind === slotKind.closed) {
+        queue.pop();
+        if (++queue.closedRun === forgetAfterWindows) queue.state.fill(0);
+        sink.judged(queue.head, 0);
+      } else {
+        queue.pop();
+        queue.state.fill(0);
+        queue.context.fill(0);
+        sink.marked(kind === slotKind.pause ? "pause" : "end");
+      }
+    }
+  }
+
+  #schedule(): void {
+    if (this.#busy) return;
+    if (this.#waiting.length >= maxBatch) this.#run();
+    else this.#timer ??= this.#deps.clock.after(this.#options.batchIntervalMs, () => this.#run());
+  }
+
+  #run(): void {
+    this.#timer?.();
+    this.#timer = undefined;
+    if (this.#busy || this.#worker === undefined) return;
+    const taken = this.#waiting.splice(0, maxBatch);
+    const batch: Stream[] = [];
+    const settled: Stream[] = [];
+    for (const stream of taken) {
+      stream.listed = false;
+      // An overflow may have taken the window away that the stream was listed for.
+      if (stream.queue.length === 0 || stream.queue.headKind() !== slotKind.open) {
+        settled.push(stream);
+        continue;
+      }
+      stream.inBatch = true;
+      const count = batch.length;
+      stream.queue.fill(this.#input, count * inputSamples);
+      const { state } = stream.queue;
+      const low = count * stateSize;
+      const high = (maxBatch + count) * stateSize;
+      for (let i = 0; i < stateSize; i++) {
+        this.#state[low + i] = state[i]!;
+        this.#state[high + i] = state[stateSize + i]!;
+      }
+      batch.push(stream);
+    }
+    if (batch.length > 0) {
+      this.#batch = batch;
+      this.#busy = true;
+      this.#batches.inc();
+      this.#windows.inc({ how: "silero" }, batch.length);
+      this.#worker.postMessage(batch.length);
+    }
+    for (const stream of settled) this.advance(stream);
+    if (!this.#busy && this.#waiting.length > 0) this.#schedule();
+  }
+
+  #ran(ok: boolean, message: string): void {
+    if (!ok) this.#deps.log.error({ message }, "the speech detector failed on a batch; judged by energy");
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#busy = false;
+    for (let i = 0; i < batch.length; i++) {
+      const stream = batch[i]!;
+      if (stream === gone) continue;
+      const { queue, sink } = stream;
+      stream.inBatch = false;
+      const probability = ok ? this.#output[i]! : queue.headEnergyProbability();
+      if (ok) {
+        const low = i * stateSize;
+        const high = (maxBatch + i) * stateSize;
+        for (let at = 0; at < stateSize; at++) {
+          queue.state[at] = this.#state[low + at]!;
+          queue.state[stateSize + at] = this.#state[high + at]!;
+        }
+      }
+      queue.closedRun = 0;
+      queue.pop();
+      sink.judged(queue.head, probability);
+      this.advance(stream);
+    }
+    // Windows behind those just judged have waited already.
+    if (this.#waiting.length > 0) this.#run();
+  }
+
+  #lost(error: unknown): void {
+    if (this.#worker === undefined) return;
+    this.#deps.log.error({ err: error }, "the speech detector's thread is gone; speech is judged by energy alone");
+    this.#worker = undefined;
+    if (this.#busy) this.#ran(false, "thread gone");
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const stream of waiting) {
+      stream.listed = false;
+      this.advance(stream);
+    }
+  }
+}
+
+/** Stands in a batch for a stream whose window was taken out. */
+const gone = { queue: undefined, sink: undefined } as unknown as Stream;
