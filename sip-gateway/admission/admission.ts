@@ -1,0 +1,123 @@
+/** Who may record how much: source to trunk to tenant, and the limits. Every refusal is an answer, a metric and, where useful, an event. */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { CallEvents } from "../events/call-events.ts";
+import type { SipHeaders, SipRequest } from "../signalling/port.ts";
+import { SourceRate } from "./source-rate.ts";
+import type { TrunkDirectory, TrunkMatch } from "./trunk-directory.ts";
+
+export type Refusal = { readonly status: number; readonly reason?: string; readonly headers?: SipHeaders; readonly outcome: string };
+/** A place held for the INVITE in hand: `keep` when the call is up, `release` (always, at the end) gives it back where it was not kept. */
+export type Admitted = { readonly match: TrunkMatch; keep(): void; release(): void };
+export type AdmissionLimits = { readonly maxCalls: number; readonly maxInvitesPerSecond: number; readonly retryAfterSeconds: number };
+
+/** One log line and one event per source in this time; the answers and the metric go on. */
+const refusalNoticeMs = 60_000;
+const maxNoticedSources = 10_000;
+
+export class Admission {
+  readonly #directory: TrunkDirectory;
+  readonly #limits: AdmissionLimits;
+  readonly #events: CallEvents;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #rate: SourceRate;
+  readonly #callsOfTrunk = new Map<string, number>();
+  readonly #noticedAtMs = new Map<string, number>();
+  #calls = 0;
+  #draining = false;
+
+  constructor(directory: TrunkDirectory, limits: AdmissionLimits, events: CallEvents, log: Log, clock: Clock) {
+    this.#directory = directory;
+    this.#limits = limits;
+    this.#events = events;
+    this.#log = log;
+    this.#clock = clock;
+    this.#rate = new SourceRate(clock, limits.maxInvitesPerSecond);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** From now on every INVITE is answered 503. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  admit(request: SipRequest): Admitted | Refusal {
+    if (this.#draining) return this.#unavailable("draining");
+    if (!this.#rate.take(request.peer.address)) return this.#unavailable("source_rate");
+    if (!this.#directory.known) return this.#unavailable("no_settings");
+    const match = this.#directory.match(request.peer, request.uri);
+    if (match === undefined) {
+      this.#notice(request, "unknown source", 403);
+      return { status: 403, reason: "Unknown Recording Client", outcome: "unknown_source" };
+    }
+    if (match.entry.settings.suspended) {
+      this.#notice(request, "tenant suspended", 403);
+      return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
+    }
+    if (this.#calls >= this.#limits.maxCalls) return this.#unavailable("max_calls");
+    const key = trunkKey(match);
+    const onTrunk = this.#callsOfTrunk.get(key) ?? 0;
+    if (match.trunk.maxCalls > 0 && onTrunk >= match.trunk.maxCalls) return this.#unavailable("trunk_max_calls");
+    this.#calls++;
+    this.#callsOfTrunk.set(key, onTrunk + 1);
+    let held = true;
+    return {
+      match,
+      keep: () => {
+        held = false;
+      },
+      release: () => {
+        if (held) this.leave(match);
+        held = false;
+      },
+    };
+  }
+
+  /** The call is over. */
+  leave(match: TrunkMatch): void {
+    this.#calls--;
+    const key = trunkKey(match);
+    const left = (this.#callsOfTrunk.get(key) ?? 1) - 1;
+    if (left > 0) this.#callsOfTrunk.set(key, left);
+    else this.#callsOfTrunk.delete(key);
+  }
+
+  #unavailable(outcome: string): Refusal {
+    return { status: 503, headers: [["Retry-After", String(this.#limits.retryAfterSeconds)]], outcome };
+  }
+
+  #notice(request: SipRequest, reason: string, status: number): void {
+    const { address, transport } = request.peer;
+    const nowMs = this.#clock.now();
+    const key = `${address}|${reason}`;
+    if (nowMs - (this.#noticedAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < refusalNoticeMs) return;
+    if (this.#noticedAtMs.size >= maxNoticedSources) this.#noticedAtMs.clear();
+    this.#noticedAtMs.set(key, nowMs);
+    this.#log.warn(
+      {
+        peer: address,
+        transport,
+        reason,
+        remedy: `To admit it, add ${address} to the source networks of a trunk (Administration, Trunks).`,
+      },
+      "An INVITE was refused",
+    );
+    this.#events.refused(address, `refused-${address}-${reason.replaceAll(" ", "-")}-${Math.floor(nowMs)}`, nowMs, {
+      case: "inviteRefused",
+      value: {
+        sourceAddress: address,
+        transport,
+        requestUri: request.uri.raw.slice(0, 500),
+        userAgent: (request.header("user-agent") ?? "").slice(0, 200),
+        reason,
+        status,
+      },
+    });
+  }
+}
+
+const trunkKey = (match: TrunkMatch): string => `${match.entry.tenant}|${match.trunk.id}`;

@@ -1,0 +1,151 @@
+/** The SIP gateway: signalling, admission and the recording server, wired to the event log. */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { EventLog, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import { decodeEvent } from "@earshot/proto/event.ts";
+import { topics } from "@earshot/proto/topics.ts";
+import { Admission } from "./admission/admission.ts";
+import { TrunkDirectory } from "./admission/trunk-directory.ts";
+import { CallEvents } from "./events/call-events.ts";
+import type { MediaPlane } from "./media/port.ts";
+import { endUnendedCalls } from "./recovery/end-unended-calls.ts";
+import type { gatewaySettings, SettingsOf } from "./settings.ts";
+import { EmbeddedSignalling } from "./signalling/embedded/embedded-signalling.ts";
+import type { SipListener } from "./signalling/port.ts";
+import { RecordingServer } from "./siprec/recording-server.ts";
+
+export type GatewaySettings = SettingsOf<typeof gatewaySettings>;
+export type GatewayOptions = {
+  readonly settings: GatewaySettings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly eventLog: EventLog;
+  /** Started and stopped by whoever made it: before and after the gateway. */
+  readonly mediaPlane: MediaPlane;
+};
+
+export interface Gateway extends Component {
+  /** Recording sessions that are up. */
+  liveCalls(): number;
+  /** Bound SIP sockets. */
+  addresses(): readonly SipListener[];
+  /** Serves, and knows at least one tenant's settings. */
+  readonly ready: boolean;
+}
+
+/** Of the time to stop, what is kept for BYEs and their answers. */
+const byeTimeMs = 2000;
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { settings, clock, eventLog, metrics } = options;
+  const log = options.log.child({ service: "sip-gateway" });
+  const signalling = new EmbeddedSignalling({
+    ...settings,
+    tls:
+      settings.tlsCertFile === ""
+        ? undefined
+        : { port: settings.tlsPort, certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile, caFile: settings.tlsCaFile },
+    log,
+    metrics,
+    clock,
+  });
+  const directory = new TrunkDirectory();
+  const events = new CallEvents(eventLog, log, metrics);
+  const admission = new Admission(directory, settings, events, log, clock);
+  const server = new RecordingServer({
+    clock,
+    log,
+    metrics,
+    events,
+    admission,
+    mediaPlane: options.mediaPlane,
+    limits: {
+      ...settings,
+      metadata: {
+        maxBytes: settings.maxMetadataBytes,
+        maxDepth: settings.maxMetadataDepth,
+        maxElements: settings.maxMetadataElements,
+        maxParticipants: settings.maxParticipants,
+      },
+    },
+  });
+  signalling.handle(server);
+  const subscriptions: Subscription[] = [];
+  let serving = false;
+
+  const subscribe = async () => {
+    // Every gateway needs every record, so each start is a group of its own.
+    const group = `sip-gateway-${randomUUID()}`;
+    subscriptions.push(
+      await eventLog.subscribe({
+        topic: topics.settings.name,
+        group,
+        from: "earliest",
+        durable: false,
+        handle: (batch) => {
+          for (const record of batch) {
+            const event = decodeEvent(record.value);
+            if (event.payload.case === "tenantSettings") directory.apply(event.tenantId, event.payload.value);
+          }
+        },
+      }),
+      await eventLog.subscribe({
+        topic: topics.commands.name,
+        group,
+        from: "latest",
+        durable: false,
+        handle: (batch) => {
+          for (const record of batch) {
+            const event = decodeEvent(record.value);
+            if (event.payload.case === "callCommand") server.command(event.callId, event.tenantId, event.payload.value);
+          }
+        },
+      }),
+    );
+  };
+
+  return {
+    name: "sip-gateway",
+    liveCalls: () => server.liveCalls,
+    addresses: () => signalling.listeners(),
+    get ready() {
+      return serving && directory.known && !admission.draining;
+    },
+    async start() {
+      const ended = await endUnendedCalls(eventLog, events, clock.now());
+      if (ended > 0) log.info({ calls: ended }, "Calls that a restart had cut off were ended");
+      await subscribe();
+      try {
+        await signalling.start();
+      } catch (error) {
+        await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+        throw error;
+      }
+      server.watch();
+      serving = true;
+    },
+    async stop(deadlineMs) {
+      serving = false;
+      admission.drain();
+      const drainUntilMs = clock.monotonicMs() + Math.max(0, deadlineMs - Math.min(byeTimeMs, deadlineMs / 2));
+      await waitUntil(clock, () => server.liveCalls === 0 || clock.monotonicMs() >= drainUntilMs);
+      await Promise.race([
+        server.endAll("shutdown", "The recording server is shutting down."),
+        pause(clock, Math.min(byeTimeMs, deadlineMs / 2)),
+      ]);
+      await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+      await signalling.stop(0);
+      await eventLog.flush();
+    },
+  };
+}
+
+const pause = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+
+async function waitUntil(clock: Clock, done: () => boolean): Promise<void> {
+  while (!done()) await pause(clock, 50);
+}
