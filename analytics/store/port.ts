@@ -41,6 +41,7 @@ export type UserRow = {
   passwordHash: string;
   mustChangePassword: boolean;
 };
+export type NewUser = Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">;
 export type SessionRow = { user: UserRow; tenant: TenantRow; expiresAt: Date };
 
 /** Relational store (PostgreSQL, row-level security): tenants, people, access, settings, audit. */
@@ -51,10 +52,14 @@ export interface DirectoryStore extends Component {
     adminApiKey: string | undefined;
   }): Promise<{ oneTimePassword: string | undefined }>;
   tenants(): Promise<TenantRow[]>;
+  /** @throws EarshotError conflict where the administrator's e-mail is taken */
+  createTenant(input: { name: string; timezone: string; admin: NewUser }): Promise<TenantRow>;
   tenant(tenant: TenantId): Promise<TenantRow | undefined>;
   updateTenant(tenant: TenantId, change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>): Promise<TenantRow>;
 
   userByEmail(email: string): Promise<UserRow | undefined>;
+  /** @throws EarshotError conflict where the e-mail is taken, in whichever tenant */
+  createUser(tenant: TenantId, user: NewUser): Promise<UserRow>;
   setPassword(tenant: TenantId, userId: string, passwordHash: string): Promise<void>;
   /** Only hashes of tokens and keys are stored. */
   createSession(tenant: TenantId, userId: string, tokenHash: string, expiresAt: Date): Promise<void>;
@@ -69,6 +74,8 @@ export interface DirectoryStore extends Component {
   saveTrunk(tenant: TenantId, trunk: Trunk): Promise<Trunk>;
   deleteTrunk(tenant: TenantId, id: string): Promise<boolean>;
   extensions(tenant: TenantId): Promise<Extension[]>;
+  /** All of them or none; by id. */
+  saveExtensions(tenant: TenantId, extensions: readonly Extension[]): Promise<void>;
   saveExtension(tenant: TenantId, extension: Extension): Promise<Extension>;
   deleteExtension(tenant: TenantId, id: string): Promise<boolean>;
   phraseRules(tenant: TenantId): Promise<PhraseRule[]>;

@@ -1,15 +1,13 @@
 /** What a fresh installation has: one tenant, its administrator, a trunk for this machine, and a few rules worth having. */
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import type { Pool } from "pg";
-import type { UserRow } from "../port.ts";
-import { hashPassword } from "./password-hash.ts";
+import { hashPassword } from "../../access/password-hash.ts";
+import { hashToken } from "../../access/token.ts";
+import type { NewUser } from "../port.ts";
 import { type StoredTenant, toTenant } from "./rows.ts";
 import { lookUp, withTenant } from "./tenant-scope.ts";
-
-/** Only hashes of keys and tokens are stored; they are random, so a plain hash is enough. */
-export const hashToken = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 const environmentKeyId = "environment";
 
@@ -68,10 +66,7 @@ const defaultRules: Omit<PhraseRule, "id">[] = [
 ];
 
 /** Writes a tenant and its administrator; the caller has hashed the password. */
-export async function insertTenant(
-  pool: Pool,
-  input: { name: string; timezone: string; admin: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword"> },
-): Promise<StoredTenant> {
+export async function insertTenant(pool: Pool, input: { name: string; timezone: string; admin: NewUser }): Promise<StoredTenant> {
   const id = tenantId(randomUUID());
   return withTenant(pool, id, async (db) => {
     const { rows } = await db.query<StoredTenant>("insert into earshot.tenants (id, name, timezone) values ($1, $2, $3) returning *", [

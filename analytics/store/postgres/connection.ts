@@ -70,7 +70,7 @@ async function prepare(owner: ConnectionOptions, log: Log, then?: (client: Clien
     await client.connect();
   } catch (cause) {
     throw new EarshotError("unavailable", "database_unreachable", "PostgreSQL cannot be reached.", {
-      remedy: "Check EARSHOT_POSTGRES_URL: host, port, user, password and database, and that the server runs.",
+      remedy: "Check EARSHOT_RELATIONAL_STORE: host, port, user, password and database, and that the server runs.",
       cause,
     });
   }
@@ -101,7 +101,7 @@ async function openPool(
     await pool.end();
     throw new EarshotError("forbidden", "database_role_too_strong", "The application's database role is not bound by row-level security.", {
       remedy:
-        "Let EARSHOT_POSTGRES_URL name a user that may SET ROLE earshot_app, without a connection pooler that drops start-up options.",
+        "Let EARSHOT_RELATIONAL_STORE name a user that may SET ROLE earshot_app, without a connection pooler that drops start-up options.",
     });
   }
   return pool;

@@ -7,11 +7,11 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hashToken } from "./bootstrap.ts";
+import { hashPassword, verifyPassword } from "../../access/password-hash.ts";
+import { hashToken } from "../../access/token.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "./directory-store.ts";
-import { hashPassword, verifyPassword } from "./password-hash.ts";
 
-const settings = { url: "embedded:", poolSize: 4, queryTimeoutMs: 10_000 };
+const settings = { poolSize: 4, queryTimeoutMs: 10_000 };
 const tenantTables = ["tenants", "users", "sessions", "api_keys", "trunks", "extensions", "phrase_rules", "audit"];
 
 function open(dataDir: string, url = "embedded:"): PostgresDirectoryStore {

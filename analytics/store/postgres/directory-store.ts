@@ -7,7 +7,7 @@ import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administra
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ConnectionOptions, Pool, Queryable } from "pg";
-import type { DirectoryStore, SessionRow, TenantRow, UserRow } from "../port.ts";
+import type { DirectoryStore, NewUser, SessionRow, TenantRow, UserRow } from "../port.ts";
 import { bootstrapDirectory, insertTenant } from "./bootstrap.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { type StoredTenant, type StoredUser, toTenant, toUser } from "./rows.ts";
@@ -83,11 +83,7 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return bootstrapDirectory(this.pool, { ...options, timezone });
   }
 
-  async createTenant(input: {
-    name: string;
-    timezone: string;
-    admin: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">;
-  }): Promise<TenantRow> {
+  async createTenant(input: { name: string; timezone: string; admin: NewUser }): Promise<TenantRow> {
     return toTenant(await insertTenant(this.pool, input));
   }
 
@@ -119,10 +115,7 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return row && toUser(row);
   }
 
-  async createUser(
-    tenant: TenantId,
-    user: Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">,
-  ): Promise<UserRow> {
+  async createUser(tenant: TenantId, user: NewUser): Promise<UserRow> {
     const [row] = await this.#rows<StoredUser>(
       tenant,
       `insert into earshot.users (tenant_id, id, email, name, role, password_hash, must_change_password)
@@ -216,14 +209,26 @@ export class PostgresDirectoryStore implements DirectoryStore {
   }
 
   async saveExtension(tenant: TenantId, extension: Extension): Promise<Extension> {
+    await this.saveExtensions(tenant, [extension]);
+    return extension;
+  }
+
+  async saveExtensions(tenant: TenantId, extensions: readonly Extension[]): Promise<void> {
     await this.#rows(
       tenant,
-      `insert into earshot.extensions (tenant_id, id, number, agent_name, agent_id, team) values ($1, $2, $3, $4, $5, $6)
+      `insert into earshot.extensions (tenant_id, id, number, agent_name, agent_id, team)
+       select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
        on conflict (tenant_id, id) do update set number = excluded.number, agent_name = excluded.agent_name,
        agent_id = excluded.agent_id, team = excluded.team`,
-      [tenant, extension.id, extension.number, extension.agentName, extension.agentId, extension.team],
+      [
+        tenant,
+        extensions.map(({ id }) => id),
+        extensions.map(({ number }) => number),
+        extensions.map(({ agentName }) => agentName),
+        extensions.map(({ agentId }) => agentId),
+        extensions.map(({ team }) => team),
+      ],
     );
-    return extension;
   }
 
   deleteExtension(tenant: TenantId, id: string): Promise<boolean> {

@@ -68,7 +68,7 @@ async function findBinaries(): Promise<Binaries> {
     return { initdb, postgres };
   } catch (cause) {
     throw new EarshotError("unavailable", "postgres_binaries_missing", "There is no PostgreSQL for this platform among the packages.", {
-      remedy: "Set EARSHOT_POSTGRES_URL to a PostgreSQL server.",
+      remedy: "Set EARSHOT_RELATIONAL_STORE to a PostgreSQL server.",
       details: { package: name },
       cause,
     });
@@ -245,7 +245,7 @@ async function launch(
       const taken = lines.some((line) => line.includes("Address already in use"));
       fail(
         new EarshotError("unavailable", taken ? "postgres_port_taken" : "postgres_not_started", "PostgreSQL did not start.", {
-          remedy: "See its last lines in details; set EARSHOT_POSTGRES_URL to use a server of your own.",
+          remedy: "See its last lines in details; set EARSHOT_RELATIONAL_STORE to use a server of your own.",
           details: { lines },
           cause,
         }),

@@ -26,7 +26,8 @@ export async function postgresUser(): Promise<RunAs | undefined> {
       "postgres_user_missing",
       "PostgreSQL cannot run as root, and a user for it could not be created.",
       {
-        remedy: "Create a system user named postgres, start Earshot as another user than root, or set EARSHOT_POSTGRES_URL to a server.",
+        remedy:
+          "Create a system user named postgres, start Earshot as another user than root, or set EARSHOT_RELATIONAL_STORE to a server.",
         cause,
       },
     );
@@ -66,7 +67,7 @@ export async function commandAs(user: RunAs | undefined, file: string, args: str
       "postgres_directory_closed",
       "The user postgres cannot reach the data directory or the program.",
       {
-        remedy: "Put both below directories that others may pass (chmod o+x), or set EARSHOT_POSTGRES_URL to a server.",
+        remedy: "Put both below directories that others may pass (chmod o+x), or set EARSHOT_RELATIONAL_STORE to a server.",
         details: { directories: paths },
       },
     );

@@ -2,13 +2,6 @@ import { setting } from "@earshot/platform/config/settings.ts";
 import { z } from "zod";
 
 export const postgresSettings = {
-  url: setting({
-    env: "EARSHOT_POSTGRES_URL",
-    schema: z.string().regex(/^(embedded:|postgres(ql)?:\/\/)/, "must begin with embedded: or postgres://"),
-    default: "embedded:",
-    describe: "Relational store: embedded:[DIR] starts a PostgreSQL of its own, postgres://user:password@host/database uses yours.",
-    secret: true,
-  }),
   poolSize: setting({
     env: "EARSHOT_POSTGRES_POOL",
     schema: z.coerce.number().int().min(2).max(200),

@@ -1,0 +1,145 @@
+/** Meaning and memory as one component: stores, ingest, insights, live view, API and live socket. */
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
+import type { EventLog } from "@earshot/platform/event-log/port.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import type { SystemStatus } from "@earshot/proto/api/administration.ts";
+import type { ApiContext, ApiSettings, DemoCalls, Readiness, StatusFacts } from "./api/context.ts";
+import { HttpServer } from "./api/http-server.ts";
+import { Refusals } from "./api/refusals.ts";
+import { TenantSettingsPublisher } from "./api/tenant-settings.ts";
+import { createIngest } from "./ingest/ingest.ts";
+import { LiveCalls } from "./live/live-calls.ts";
+import { LiveHub } from "./live/live-hub.ts";
+import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
+import type { CallStore, DirectoryStore } from "./store/port.ts";
+import { createDirectoryStore } from "./store/postgres/directory-store.ts";
+import type { postgresSettings } from "./store/postgres/settings.ts";
+import type { storeSettings } from "./store/settings.ts";
+
+export type AnalyticsSettings = {
+  readonly api: ApiSettings;
+  readonly store: SettingsOf<typeof storeSettings>;
+  readonly postgres: SettingsOf<typeof postgresSettings>;
+};
+
+export type AnalyticsOptions = {
+  readonly settings: AnalyticsSettings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Started, with every topic declared. */
+  readonly eventLog: EventLog;
+  readonly objectStore: ObjectStore;
+  readonly dataDir: string;
+  readonly speech: () => SystemStatus["speech"];
+  /** undefined: the button is not offered. */
+  readonly demoCalls: DemoCalls | undefined;
+  /** The built pages; undefined or empty: API only. */
+  readonly uiDirectory: string | undefined;
+  readonly readiness: () => Readiness;
+  readonly statusFacts: () => StatusFacts;
+};
+
+export type Analytics = Component & {
+  /** The first administrator's one-time password, on the very first start only. */
+  readonly oneTimePassword: string | undefined;
+  /** Where the web server listens; undefined before `start`. */
+  readonly address: AddressInfo | undefined;
+  readonly directory: DirectoryStore;
+  readonly calls: CallStore;
+  readonly liveCalls: LiveCalls;
+};
+
+/**
+ * Start order: stores, what fills them, what shows them, the door last. Stop is the reverse: the door first, then what gathers is
+ * written, then the stores.
+ */
+export function createAnalytics(options: AnalyticsOptions): Analytics {
+  const { settings, log, metrics, clock, eventLog, dataDir } = options;
+  const directory = createDirectoryStore({ url: settings.store.relationalStore, dataDir, log, clock, settings: settings.postgres });
+  const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
+  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
+  const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store });
+  const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings: settings.api });
+  const liveHub = new LiveHub({
+    calls: liveCalls,
+    directory,
+    eventLog,
+    clock,
+    log,
+    metrics,
+    settings: settings.api,
+    publicOrigins: settings.api.publicOrigins,
+    speech: options.speech,
+  });
+  const refusals = new Refusals(eventLog);
+  const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock });
+  const { objectStore, speech, demoCalls, uiDirectory, readiness, statusFacts } = options;
+  const context: ApiContext = {
+    settings: settings.api,
+    log,
+    metrics,
+    clock,
+    eventLog,
+    objectStore,
+    directory,
+    calls,
+    liveCalls,
+    liveHub,
+    refusals,
+    tenantSettings,
+    speech,
+    demoCalls,
+    uiDirectory,
+    readiness,
+    statusFacts,
+  };
+  const http = new HttpServer(context);
+  const components: readonly Component[] = [directory, calls, ingest, liveCalls, liveHub, refusals, http];
+  const running: Component[] = [];
+  let oneTimePassword: string | undefined;
+
+  const stop = async (deadlineMs: number): Promise<void> => {
+    const end = clock.monotonicMs() + deadlineMs;
+    for (const component of running.splice(0).reverse())
+      await component.stop(Math.max(0, end - clock.monotonicMs())).catch((error: unknown) => {
+        log.error({ err: error, component: component.name }, "A part of analytics could not stop cleanly");
+      });
+  };
+
+  return {
+    name: "analytics",
+    directory,
+    calls,
+    liveCalls,
+    get oneTimePassword() {
+      return oneTimePassword;
+    },
+    get address() {
+      return http.address;
+    },
+    async start() {
+      try {
+        for (const component of components) {
+          await component.start();
+          running.push(component);
+          if (component === directory) {
+            const { adminPassword, adminApiKey } = settings.api;
+            ({ oneTimePassword } = await directory.bootstrap({ adminPassword, adminApiKey }));
+            await tenantSettings.publishAll();
+          }
+        }
+      } catch (error) {
+        await stop(5000);
+        throw error;
+      }
+    },
+    stop,
+  };
+}

@@ -1,0 +1,43 @@
+/** Who may do what, decided once for every route before its body is read. */
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { FastifyRequest } from "fastify";
+import { bearerOf, checkOrigin, cookieOf, type Identity, identify } from "../access/identity.ts";
+import type { Api, ApiContext } from "./context.ts";
+
+const reading = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Every route below /api/v1 needs a login unless its `config.access` says otherwise. */
+export function controlAccess(api: Api, { directory, settings }: Pick<ApiContext, "directory" | "settings">): void {
+  api.decorateRequest("identity", null);
+  api.addHook("onRequest", async (request) => {
+    const { access = "member", withOneTimePassword = false } = request.routeOptions.config;
+    if (access === "anyone") {
+      // A login is a write with consequences too: no other site may log somebody in here.
+      if (!reading.has(request.method) && request.headers.origin !== undefined) checkOrigin(request.headers, settings.publicOrigins);
+      return;
+    }
+    const identity = await identify(directory, { bearer: bearerOf(request.headers), cookie: cookieOf(request.headers) });
+    if (identity === undefined)
+      throw new EarshotError("unauthenticated", "login_required", "This needs a session or an API key.", {
+        remedy: "Log in, or send Authorization: Bearer with an API key.",
+      });
+    if (identity.credential.kind === "session") {
+      if (!reading.has(request.method)) checkOrigin(request.headers, settings.publicOrigins);
+      if (identity.user?.mustChangePassword === true && !withOneTimePassword)
+        throw new EarshotError("forbidden", "password_change_required", "The one-time password has to be replaced first.", {
+          remedy: "Choose a password of your own.",
+        });
+    }
+    if (access === "admin" && identity.role === "supervisor")
+      throw new EarshotError("forbidden", "role_not_sufficient", "A supervisor may read this, not change it.", {
+        remedy: "Ask an administrator.",
+      });
+    request.identity = identity;
+  });
+}
+
+/** The identity of a route that is not open to all. */
+export function who(request: FastifyRequest): Identity {
+  if (request.identity === null) throw new EarshotError("bug", "identity_missing", "A protected route has no identity.");
+  return request.identity;
+}

@@ -1,0 +1,73 @@
+/** One live socket: who it is, how far behind it is, and what it may do. */
+import type { ServerMessage } from "@earshot/proto/api/live.ts";
+import type { WebSocket } from "ws";
+import type { Identity } from "../access/identity.ts";
+
+export class LiveClient {
+  readonly identity: Identity;
+  readonly #socket: WebSocket;
+  /** Gets batches: it has had its snapshot, or what it missed. */
+  streaming = false;
+  /** Monotonic; set while the client is too far behind. */
+  slowSinceMs: number | undefined;
+  droppedEvents = 0;
+  /** Answered the last ping. */
+  alive = true;
+  readonly listening = new Set<string>();
+  #allowance: number;
+  #allowanceAtMs: number;
+  readonly #perSecond: number;
+
+  constructor(identity: Identity, socket: WebSocket, messagesPerSecond: number, nowMs: number) {
+    this.identity = identity;
+    this.#socket = socket;
+    this.#perSecond = messagesPerSecond;
+    this.#allowance = messagesPerSecond;
+    this.#allowanceAtMs = nowMs;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** @param message JSON, as bytes that are shared between clients */
+  sendText(message: Buffer): void {
+    if (this.#socket.readyState === 1) this.#socket.send(message, textMessage, ignore);
+  }
+
+  sendBinary(message: Buffer): void {
+    if (this.#socket.readyState === 1) this.#socket.send(message, binaryMessage, ignore);
+  }
+
+  say(message: ServerMessage): void {
+    this.sendText(Buffer.from(JSON.stringify(message)));
+  }
+
+  /** @returns false when it sends more messages than allowed */
+  admitMessage(nowMs: number): boolean {
+    this.#allowance = Math.min(this.#perSecond, this.#allowance + ((nowMs - this.#allowanceAtMs) / 1000) * this.#perSecond);
+    this.#allowanceAtMs = nowMs;
+    if (this.#allowance < 1) return false;
+    this.#allowance -= 1;
+    return true;
+  }
+
+  ping(): void {
+    this.alive = false;
+    if (this.#socket.readyState === 1) this.#socket.ping();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  /** Without waiting for what is unsent. */
+  cutOff(): void {
+    this.#socket.terminate();
+  }
+}
+
+const textMessage = { binary: false };
+const binaryMessage = { binary: true };
+// A failed send is followed by `close`; there is nothing else to do about it.
+const ignore = (): void => {};
