@@ -1,13 +1,17 @@
 /** Which speech engine: the one EARSHOT_ASR names, or the best that can be used here. */
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Engine, EngineDeps, Looked } from "./engine.ts";
+import { fallbackRecogniser } from "./fallback.ts";
+import { huggingface } from "./huggingface/engine.ts";
 import { howToGetAnEngine, noRecogniser } from "./none.ts";
+import { openai, openaiRealtime } from "./openai/engine.ts";
 import { pocketsphinx } from "./pocketsphinx/engine.ts";
 import type { Recogniser, SpeechStatus } from "./port.ts";
+import { whisper } from "./whisper/engine.ts";
 
 /** Best first: `auto` takes the first that can be used. */
-const byMerit: readonly Engine[] = [pocketsphinx];
-const named: readonly Engine[] = [...byMerit];
+const byMerit: readonly Engine[] = [openai, huggingface, whisper, pocketsphinx];
+const named: readonly Engine[] = [...byMerit, openaiRealtime];
 
 export type Choice = { readonly recogniser: Recogniser; readonly status: SpeechStatus };
 
@@ -21,12 +25,20 @@ export async function chooseRecogniser(deps: Omit<EngineDeps, "dataDir"> & { rea
   if (names.length === 1 && names[0] === "none")
     return without("switched off by EARSHOT_ASR=none", "Set EARSHOT_ASR=auto to use the best engine there is.");
   if (names.length === 1 && names[0] === "auto") return automatic(all);
+  if (new Set(names).size < names.length)
+    throw new EarshotError("invalid_request", "speech_engine_twice", "EARSHOT_ASR names an engine twice.", {
+      remedy: "Name each engine once, best first.",
+    });
   const chosen = names.map((name) => asked(name, all));
-  const first = chosen[0]!;
-  return {
-    recogniser: first.make(),
-    status: { engine: names[0]!, usable: true, reason: `asked for by EARSHOT_ASR; ${first.why}`, remedy: "" },
-  };
+  const why = chosen.map((one, i) => `${names[i]}: ${one.why}`).join("; ");
+  const recogniser =
+    chosen.length === 1
+      ? chosen[0]!.make()
+      : fallbackRecogniser(
+          chosen.map((one) => one.make()),
+          all,
+        );
+  return { recogniser, status: { engine: names.join(", then "), usable: true, reason: `asked for by EARSHOT_ASR (${why})`, remedy: "" } };
 }
 
 function automatic(deps: EngineDeps): Choice {
