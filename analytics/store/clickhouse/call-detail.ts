@@ -9,14 +9,13 @@ import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 
 const ofCall = `FINAL WHERE ${ofTenant} AND call_id = {id:String}`;
 
-/** By id alone: the bloom filter leaves a few granules of the whole table. */
+/** By id alone: among the open calls by key, among the settled ones the bloom filter leaves a few granules of the whole table. */
 export async function callRow(query: TenantQuery, tenant: TenantId, id: string): Promise<CallRow | undefined> {
-  const rows = await query<CallRow>(
-    tenant,
-    `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id = {id:String} AND deleted = 0 ORDER BY version DESC LIMIT 1`,
-    { id },
-  );
-  const row = rows[0];
+  const rows = await Promise.all([
+    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open ${ofCall}`, { id }),
+    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id = {id:String}`, { id }),
+  ]);
+  const row = rows.flat()[0];
   // Its start has not arrived yet: not a call that could be shown.
   return row === undefined || row.started_at_ms === 0 ? undefined : row;
 }

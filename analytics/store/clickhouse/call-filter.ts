@@ -53,7 +53,6 @@ export function callFilter(query: CallQuery): CallFilter {
     const has = term.length === 1 ? `hasAllTokens(text, {${name}:Array(String)})` : `hasPhrase(text, {${name}:String})`;
     add(`call_id IN (SELECT call_id FROM segments WHERE ${ofTenant} AND ${has})`, name, term.length === 1 ? term : term.join(" "));
   }
-  add("deleted = 0");
   return {
     sql: conditions.map((condition) => ` AND ${condition}`).join(""),
     params,

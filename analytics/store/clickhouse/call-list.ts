@@ -9,6 +9,7 @@ import { speakerOfLeg } from "./legs.ts";
 import { matchesIn } from "./search-words.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 
+/** Each of a fixed few: the order never comes from outside. */
 const sortColumns: Record<CallQuery["sort"], string> = {
   startedAt: "newest_first",
   durationMs: "duration_ms",
@@ -28,18 +29,60 @@ export async function listCalls(
 ): Promise<{ data: CallListItem[]; total: number }> {
   const filter = callFilter(asked);
   if (filter.impossible) return { data: [], total: 0 };
-  const where = `FROM calls FINAL WHERE ${ofTenant}${filter.sql}`;
-  const [rows, counted] = await Promise.all([
-    query<CallRow>(tenant, `SELECT ${callRowColumns} ${where} ORDER BY ${orderOf(asked)} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`, {
-      ...filter.params,
-      limit: asked.perPage,
-      offset: (asked.page - 1) * asked.perPage,
-    }),
-    query<{ total: number }>(tenant, `SELECT toFloat64(count()) AS total ${where}`, filter.params),
+  const sources = await callSources(query, tenant, filter);
+  const order = orderOf(asked);
+  const keys = ["call_id", "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(", ");
+  const offset = (asked.page - 1) * asked.perPage;
+  const [found, counted] = await Promise.all([
+    // First the keys of the page, then its rows: sorting carries no wide columns.
+    query<{ call_id: string; newest_first: number }>(
+      tenant,
+      `SELECT call_id, toFloat64(newest_first) AS newest_first FROM (${sources
+        .map((source) => `(SELECT ${keys} ${source} ORDER BY ${order} LIMIT {upTo:UInt64})`)
+        .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
+      { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
+    ),
+    query<{ total: number }>(
+      tenant,
+      `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map((source) => `SELECT count() AS calls ${source}`).join(" UNION ALL ")})`,
+      filter.params,
+    ),
   ]);
+  const rows = await rowsOf(query, tenant, found);
   const data: CallListItem[] = rows.map((row) => summaryOf(row, nowMs));
   if (filter.terms.length > 0 && rows.length > 0) await addHits(query, tenant, filter, rows, data);
   return { data, total: counted[0]?.total ?? 0 };
+}
+
+/**
+ * FROM and WHERE over the settled and over the open calls: together every call once. Only while a settled call is open again (changed late,
+ * or being moved this moment) does the settled side leave it out; otherwise that costs nothing.
+ */
+async function callSources(query: TenantQuery, tenant: TenantId, filter: CallFilter): Promise<[settled: string, open: string]> {
+  const twice = await query<{ calls: number }>(
+    tenant,
+    `SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${ofTenant} AND in_settled = 1`,
+  );
+  const except =
+    (twice[0]?.calls ?? 0) === 0 ? "" : ` AND call_id NOT IN (SELECT call_id FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`;
+  return [`FROM calls WHERE ${ofTenant}${filter.sql}${except}`, `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}`];
+}
+
+async function rowsOf(
+  query: TenantQuery,
+  tenant: TenantId,
+  found: readonly { call_id: string; newest_first: number }[],
+): Promise<CallRow[]> {
+  if (found.length === 0) return [];
+  const params = { ids: found.map((row) => row.call_id), starts: found.map((row) => row.newest_first) };
+  const which = `WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)}`;
+  const [settled, open] = await Promise.all([
+    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls ${which}`, params),
+    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open FINAL ${which}`, params),
+  ]);
+  const byId = new Map([...settled, ...open].map((row) => [row.call_id, row]));
+  // In the order found; a call that was moved in between counts once.
+  return [...new Set(params.ids)].flatMap((id) => byId.get(id) ?? []);
 }
 
 function orderOf(asked: CallQuery): string {
@@ -81,6 +124,7 @@ async function addHits(
 export async function statistics(query: TenantQuery, tenant: TenantId, asked: CallQuery, timezone: string): Promise<CallStatistics> {
   checkTimezone(timezone);
   const filter = callFilter(asked);
+  const sources = filter.impossible ? [] : await callSources(query, tenant, filter);
   const rows = filter.impossible
     ? []
     : await query<{
@@ -98,7 +142,9 @@ export async function statistics(query: TenantQuery, tenant: TenantId, asked: Ca
         "SELECT toString(toDate(started_at, {timezone:String})) AS day, toFloat64(count()) AS calls, toFloat64(count(duration_ms)) AS ended, " +
           "toFloat64(sum(ifNull(duration_ms, 0))) AS total_duration_ms, sum(toFloat64(ifNull(caller_sentiment, 0))) AS sentiment_sum, " +
           "toFloat64(count(caller_sentiment)) AS sentiment_calls, sum(toFloat64(ifNull(mos, 0))) AS mos_sum, toFloat64(count(mos)) AS mos_calls, " +
-          `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM calls FINAL WHERE ${ofTenant}${filter.sql} GROUP BY day ORDER BY day`,
+          `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM (${sources
+            .map((source) => `SELECT started_at, duration_ms, caller_sentiment, mos, alert_count ${source}`)
+            .join(" UNION ALL ")}) GROUP BY day ORDER BY day`,
         { ...filter.params, timezone },
       );
   const sum = (pick: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + pick(row), 0);

@@ -5,14 +5,24 @@ import { stagesFromLetters } from "./ledger.ts";
 import type { RowBinaryWriter } from "./row-binary.ts";
 import { target } from "./tables.ts";
 
+const shared =
+  "ended_at DateTime64(3, 'UTC'), duration_ms Nullable(UInt32), changed_at DateTime64(3, 'UTC'), termination String, " +
+  "termination_detail String, direction String, queue String, trunk_id String, trunk_name String, source String, agent String, " +
+  "caller String, legs String, recording_paused UInt8, agent_sentiment Nullable(Float32), caller_sentiment Nullable(Float32), " +
+  "attention Float32, talk_ratio Nullable(Float32), mos Nullable(Float32), alert_count UInt16, dtmf_count UInt16, stages String, " +
+  "external_call_id String, sip_call_id String, peer String, user_agent String, packets_received UInt32, packets_lost UInt32";
+
+/** Settled calls: each is there once. */
 export const callsTable = target(
   "calls",
-  "tenant String, newest_first Int64, call_id String, version UInt64, deleted UInt8, started_at DateTime64(3, 'UTC'), " +
-    "ended_at DateTime64(3, 'UTC'), duration_ms Nullable(UInt32), changed_at DateTime64(3, 'UTC'), termination String, " +
-    "termination_detail String, direction String, queue String, trunk_id String, trunk_name String, source String, agent String, " +
-    "caller String, legs String, recording_paused UInt8, agent_sentiment Nullable(Float32), caller_sentiment Nullable(Float32), " +
-    "attention Float32, talk_ratio Nullable(Float32), mos Nullable(Float32), alert_count UInt16, dtmf_count UInt16, stages String, " +
-    "external_call_id String, sip_call_id String, peer String, user_agent String, packets_received UInt32, packets_lost UInt32",
+  `tenant String, newest_first Int64, call_id String, version UInt64, started_at DateTime64(3, 'UTC'), ${shared}`,
+);
+
+/** Calls that are up or changed a moment ago: the newest version counts. */
+export const openCallsTable = target(
+  "calls_open",
+  "tenant String, call_id String, version UInt64, in_settled UInt8, written_at DateTime64(3, 'UTC'), newest_first Int64, " +
+    `started_at DateTime64(3, 'UTC'), ${shared}`,
 );
 
 /** Times are Unix ms, 0 = not known (yet). */
@@ -50,6 +60,21 @@ export type CallRow = {
   packets_lost: number;
 };
 
+/** Do the two say the same, whatever their versions? */
+export function sameCall(a: CallRow, b: CallRow): boolean {
+  for (const name in a) {
+    const key = name as keyof CallRow;
+    if (key !== "version" && !same(a[key], b[key])) return false;
+  }
+  return true;
+}
+
+/** The store keeps fractions as Float32. */
+function same(a: CallRow[keyof CallRow], b: CallRow[keyof CallRow]): boolean {
+  if (a === b) return true;
+  return typeof a === "number" && typeof b === "number" && !Number.isInteger(a) && Math.fround(a) === Math.fround(b);
+}
+
 /** The SELECT list of a CallRow. */
 export const callRowColumns =
   "call_id, toFloat64(version) AS version, toFloat64(toUnixTimestamp64Milli(started_at)) AS started_at_ms, " +
@@ -58,14 +83,28 @@ export const callRowColumns =
   "caller_sentiment, attention, talk_ratio, mos, alert_count, dtmf_count, stages, external_call_id, sip_call_id, peer, user_agent, " +
   "packets_received, packets_lost";
 
-/** @param deleted the row under this start is void, since the call's true start is another one */
-export function writeCallRow(out: RowBinaryWriter, tenant: string, row: CallRow, deleted: boolean): void {
+export function writeSettledCall(out: RowBinaryWriter, tenant: string, row: CallRow): void {
   out.string(tenant);
   out.i64(-row.started_at_ms);
   out.string(row.call_id);
   out.i64(row.version);
-  out.u8(deleted ? 1 : 0);
   out.i64(row.started_at_ms);
+  writeShared(out, row);
+}
+
+/** @param inSettled there may be a row among the settled calls too, which this one replaces */
+export function writeOpenCall(out: RowBinaryWriter, tenant: string, row: CallRow, inSettled: boolean, nowMs: number): void {
+  out.string(tenant);
+  out.string(row.call_id);
+  out.i64(row.version);
+  out.u8(inSettled ? 1 : 0);
+  out.i64(nowMs);
+  out.i64(-row.started_at_ms);
+  out.i64(row.started_at_ms);
+  writeShared(out, row);
+}
+
+function writeShared(out: RowBinaryWriter, row: CallRow): void {
   out.i64(row.ended_at_ms);
   out.nullableU32(row.duration_ms);
   out.i64(row.changed_at_ms);

@@ -9,13 +9,14 @@ import { isStage, outcomeOf, type StageName, type StageState, stagesToLetters, s
 import { legsOf, nameOfSide, speakerOfLeg } from "./legs.ts";
 import { conversationVersion, unknownBelowZero } from "./tables.ts";
 
+/** Between two versions of a call there is one for settling it. */
+export const versionStep = 2;
+
 export class CallState {
   readonly tenant: string;
   readonly callId: string;
-  /** Of the row in the store; 0 = there is none. */
-  version = 0;
-  /** The start under which the row is stored; undefined = there is none. */
-  storedUnderMs: number | undefined;
+  /** The row as it is in the store; undefined = there is none. */
+  stored: CallRow | undefined;
 
   startedAtMs = 0;
   endedAtMs = 0;
@@ -41,8 +42,7 @@ export class CallState {
 
   /** Takes the row of the store as the state to go on from. */
   restore(row: CallRow, legs: Leg[]): void {
-    this.version = row.version;
-    this.storedUnderMs = row.started_at_ms;
+    this.stored = row;
     this.startedAtMs = row.started_at_ms;
     this.endedAtMs = row.ended_at_ms;
     this.#changedAtMs = row.changed_at_ms;
@@ -129,7 +129,7 @@ export class CallState {
     return {
       ...row,
       call_id: this.callId,
-      version: this.version + 1,
+      version: (this.stored?.version ?? 0) + versionStep,
       duration_ms: this.endedAtMs > 0 && this.startedAtMs > 0 ? Math.max(0, this.endedAtMs - this.startedAtMs) : null,
     };
   }

@@ -67,50 +67,48 @@ export class CallStates {
     for (const key of states.keys()) this.#states.delete(key);
   }
 
+  /** The state in memory, if there is one. */
+  peek(tenant: string, callId: string): CallState | undefined {
+    return this.#states.get(keyOf(tenant, callId));
+  }
+
   async #restore(tenant: TenantId, ids: ReadonlyMap<string, number>, states: ReadonlyMap<string, CallState>): Promise<void> {
     const all = [...ids];
     for (let i = 0; i < all.length; i += idsPerQuery) {
       const some = all.slice(i, i + idsPerQuery);
       const found = await this.#storedRows(tenant, some);
-      const restored: string[] = [];
+      const restored = new Set<string>();
       for (const row of found) {
         const state = states.get(keyOf(tenant, row.call_id));
         if (state === undefined) continue;
         state.restore(row, parseLegs(row.legs));
-        restored.push(row.call_id);
+        restored.add(row.call_id);
       }
       // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
-      if (restored.length > 0) await this.#restoreFacts(tenant, restored, states);
+      if (restored.size > 0) await this.#restoreFacts(tenant, [...restored], states);
     }
   }
 
-  /** Where the start is known the row is found by the primary key (or at 0, its place while the start was not known). */
+  /** Open calls are few and found by id; settled ones by the primary key where the start is known, else by the index on the id. */
   async #storedRows(tenant: TenantId, some: readonly (readonly [string, number])[]): Promise<CallRow[]> {
+    const ids = some.map(([id]) => id);
     const byStart = some.filter(([, startMs]) => startMs > 0);
     const byId = some.filter(([, startMs]) => startMs === 0).map(([id]) => id);
-    const rows: CallRow[] = [];
-    const newest = "AND deleted = 0 ORDER BY version DESC LIMIT 1 BY call_id";
-    if (byStart.length > 0) {
-      const starts = [...new Set([0, ...byStart.map(([, startMs]) => -startMs)])];
-      rows.push(
-        ...(await this.#query<CallRow>(
-          tenant,
-          `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)} ${newest}`,
-          { starts, ids: byStart.map(([id]) => id) },
-        )),
-      );
-    }
-    if (byId.length > 0)
-      rows.push(
-        ...(await this.#query<CallRow>(
-          tenant,
-          `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ${newest}`,
-          {
-            ids: byId,
-          },
-        )),
-      );
-    return rows;
+    const settled = `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
+    const rows = await Promise.all([
+      this.#query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`, {
+        ids,
+      }),
+      byStart.length === 0
+        ? []
+        : this.#query<CallRow>(tenant, `${settled} AND newest_first IN {starts:Array(Int64)}`, {
+            starts: [...new Set(byStart.map(([, startMs]) => -startMs))],
+            ids: byStart.map(([id]) => id),
+          }),
+      byId.length === 0 ? [] : this.#query<CallRow>(tenant, settled, { ids: byId }),
+    ]);
+    // The open row is the newer one of the same call: it is restored last.
+    return rows.flat().sort((a, b) => a.version - b.version);
   }
 
   async #restoreFacts(tenant: TenantId, ids: readonly string[], states: ReadonlyMap<string, CallState>): Promise<void> {

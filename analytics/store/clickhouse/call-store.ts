@@ -27,6 +27,8 @@ export type ClickHouseCallStoreOptions = {
 export type ClickHouseCallStore = CallStore & {
   /** The engine itself, for the seeder and the benches, which make data by SQL. */
   connection(): ColumnStoreConnection;
+  /** Moves the calls that rest to the settled ones now, as happens every half minute. */
+  settle(): Promise<void>;
 };
 
 /** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
@@ -36,6 +38,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
   const querySeconds = metrics.histogram("earshot_column_store_query_seconds", "Time of a read of the column store, by read.", seconds, [
     "read",
   ]);
+  let cancelSettling = () => {};
   const store = () => {
     if (opened === undefined) throw new EarshotError("unavailable", "column_store_closed", "The column store is not started.");
     return opened;
@@ -60,14 +63,27 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         throw error;
       }
       const query = tenantQueries(connection);
-      opened = { connection, query, writer: new EventWriter(connection, new CallStates(query, options.settings.liveCallStates), metrics) };
+      const writer = new EventWriter(connection, new CallStates(query, options.settings.liveCallStates), metrics, clock);
+      opened = { connection, query, writer };
+      let settling = false;
+      cancelSettling = clock.every(settleEveryMs, () => {
+        if (settling) return;
+        settling = true;
+        settle(writer)
+          .catch((error: unknown) => log.warn({ err: error }, "calls could not be settled"))
+          .finally(() => {
+            settling = false;
+          });
+      });
     },
     async stop() {
+      cancelSettling();
       const closing = opened;
       opened = undefined;
       await closing?.connection.close();
     },
     connection: () => store().connection,
+    settle: () => settle(store().writer),
     write: async (events: readonly Event[]) => store().writer.write(events),
     listCalls: (tenant: TenantId, asked: CallQuery) => timed("list", (query) => listCalls(query, tenant, asked, clock.now())),
     statistics: (tenant: TenantId, asked: CallQuery, timezone: string) =>
@@ -78,6 +94,12 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
     facets: (tenant: TenantId) => timed("facets", (query) => facets(query, tenant)),
   };
+}
+
+const settleEveryMs = 30_000;
+
+async function settle(writer: EventWriter): Promise<void> {
+  while ((await writer.settle()) > 0);
 }
 
 const seconds = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -91,7 +113,7 @@ async function facets(query: TenantQuery, tenant: TenantId): Promise<{ agents: s
     (
       await query<{ value: string }>(
         tenant,
-        `SELECT ${column} AS value FROM calls WHERE ${ofTenant} AND newest_first < 0 AND ${column} != '' GROUP BY value ORDER BY count() DESC, value LIMIT {max:UInt32}`,
+        `SELECT ${column} AS value FROM (SELECT ${column} FROM calls WHERE ${ofTenant} AND ${column} != '' UNION ALL SELECT ${column} FROM calls_open WHERE ${ofTenant} AND newest_first < 0 AND ${column} != '') GROUP BY value ORDER BY count() DESC, value LIMIT {max:UInt32}`,
         { max: facetValues },
       )
     ).map((row) => row.value);

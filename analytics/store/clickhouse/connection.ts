@@ -28,6 +28,8 @@ export type InsertTarget = { readonly name: string; readonly columns: string; re
 export interface ColumnStoreConnection {
   /** Statements of our own without an answer (migrations, optimise); never text of anybody else's. */
   command(sql: string): Promise<void>;
+  /** One statement of our own that changes data, with bound parameters. */
+  execute(sql: string, params: Readonly<Record<string, unknown>>): Promise<void>;
   /** One SELECT with bound parameters; at most `columnStoreConnections` run at once, the others wait. */
   query<T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]>;
   /** Appends the writer's rows, all or none per table; resolves when they are stored. */
@@ -132,6 +134,11 @@ function connectionOf(
       serial(async () => {
         checkOpen();
         await mapped(writer.command({ query: sql }));
+      }),
+    execute: (sql, params) =>
+      serial(async () => {
+        checkOpen();
+        await mapped(writer.command({ query: sql, query_params: { ...params } }));
       }),
     async query<T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]> {
       checkOpen();

@@ -1,12 +1,15 @@
 /** Events to rows: each fact into its narrow table, and each touched call's wide row anew. */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
-import { callsTable, writeCallRow } from "./call-row.ts";
+import type { CallRow } from "./call-row.ts";
+import { callsTable, openCallsTable, sameCall, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import type { CallState } from "./call-state.ts";
 import { type CallStates, keyOf } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
 import { RowBinaryWriter } from "./row-binary.ts";
+import { settleAfterMs, settleCalls } from "./settle.ts";
 import * as tables from "./tables.ts";
 
 /** The longest id that is taken; longer ones are nobody's. */
@@ -15,11 +18,13 @@ const maxIdLength = 256;
 export class EventWriter {
   readonly #connection: ColumnStoreConnection;
   readonly #states: CallStates;
+  readonly #clock: Clock;
   readonly #rowsWritten;
   readonly #writers = new Map<InsertTarget, RowBinaryWriter>();
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(connection: ColumnStoreConnection, states: CallStates, metrics: Metrics) {
+  constructor(connection: ColumnStoreConnection, states: CallStates, metrics: Metrics, clock: Clock) {
+    this.#clock = clock;
     this.#connection = connection;
     this.#states = states;
     this.#rowsWritten = metrics.counter("earshot_column_store_rows_total", "Rows written to the column store, by table.", ["table"]);
@@ -29,6 +34,16 @@ export class EventWriter {
   write(events: readonly Event[]): Promise<void> {
     const done = this.#tail.then(() => this.#write(events));
     this.#tail = done.catch(() => {});
+    return done;
+  }
+
+  /** Moves calls that rest from the open to the settled ones, between two writes. */
+  settle(): Promise<number> {
+    const done = this.#tail.then(() => settleCalls(this.#connection, this.#clock.now(), this.#states));
+    this.#tail = done.then(
+      () => {},
+      () => {},
+    );
     return done;
   }
 
@@ -43,20 +58,34 @@ export class EventWriter {
         this.#writeFact(event);
       }
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
-      for (const [table, rows] of this.#writers) await this.#insert(table, rows);
-      const rows = this.#rows(callsTable);
-      for (const state of states.values()) writeRow(rows, state);
-      await this.#insert(callsTable, rows);
+      for (const [table, rows] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, rows);
+      const written = this.#writeCalls(states);
+      for (const table of [callsTable, openCallsTable]) await this.#insert(table, this.#rows(table));
+      for (const [state, row] of written) state.stored = row;
+      this.#states.keep(states);
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
       this.#states.forget(states);
       throw error;
     }
+  }
+
+  /**
+   * Every touched call that changed. A call that ended long ago and is new to the store goes to the settled ones at once (imports, replays);
+   * one that is there already and changed late stands open until it is settled again.
+   */
+  #writeCalls(states: ReadonlyMap<string, CallState>): Map<CallState, CallRow> {
+    const nowMs = this.#clock.now();
+    const written = new Map<CallState, CallRow>();
     for (const state of states.values()) {
-      state.version++;
-      state.storedUnderMs = state.startedAtMs;
+      const row = state.toRow();
+      if (state.stored !== undefined && sameCall(state.stored, row)) continue;
+      const isOld = row.started_at_ms > 0 && row.ended_at_ms > 0 && nowMs - row.ended_at_ms > settleAfterMs;
+      if (isOld && state.stored === undefined) writeSettledCall(this.#rows(callsTable), state.tenant, row);
+      else writeOpenCall(this.#rows(openCallsTable), state.tenant, row, isOld, nowMs);
+      written.set(state, row);
     }
-    this.#states.keep(states);
+    return written;
   }
 
   #writeFact(event: Event): void {
@@ -106,14 +135,6 @@ export class EventWriter {
     this.#rowsWritten.inc({ table: table.name }, rows.rows);
     rows.reset();
   }
-}
-
-function writeRow(rows: RowBinaryWriter, state: CallState): void {
-  const row = state.toRow();
-  const before = state.storedUnderMs;
-  // The start is part of the key: the row under the former start is voided, the call stands under the true one alone.
-  if (before !== undefined && before !== row.started_at_ms) writeCallRow(rows, state.tenant, { ...row, started_at_ms: before }, true);
-  writeCallRow(rows, state.tenant, row, false);
 }
 
 /** Partial words, commands, audio and settings are not memory. */

@@ -1,0 +1,80 @@
+/** Millions of calls and segments made inside ClickHouse, for the benches: deterministic by number. */
+import type { ColumnStoreConnection } from "../store/clickhouse/connection.ts";
+import { bulkWords } from "./words.ts";
+
+export type LargeOptions = {
+  /** Calls in all; as many segments. */
+  readonly calls: number;
+  readonly tenants: readonly string[];
+  readonly days: number;
+  /** Start of the first day, Unix ms. */
+  readonly firstDayMs: number;
+};
+
+/** One insert makes no more; calls are made in order of time, as they would have come. */
+const perInsert = 500_000;
+
+/** @param report is told the number of calls made so far */
+export async function seedLarge(connection: ColumnStoreConnection, options: LargeOptions, report: (calls: number) => void): Promise<void> {
+  for (let from = 0; from < options.calls; from += perInsert) {
+    const count = Math.min(perInsert, options.calls - from);
+    await connection.command(callsSql(options, from, count));
+    await connection.command(segmentsSql(options, from, count));
+    report(from + count);
+  }
+}
+
+const literal = (values: readonly string[]) => `[${values.map((value) => `'${value.replace(/[^\w.+@ -]/g, "")}'`).join(", ")}]`;
+
+/** A number of 0..1 that belongs to the call and to what it is for. */
+const part = (salt: string) => `(sipHash64(number, '${salt}') % 1000003 / 1000003)`;
+const callIdSql = "concat('b', lower(hex(MD5(toString(number)))))";
+const tenantSql = (tenants: readonly string[]) => `${literal(tenants)}[number % ${tenants.length} + 1]`;
+
+function callsSql(options: LargeOptions, from: number, count: number): string {
+  // Within the day: the sum of two evens is a hill around midday, from seven to nineteen.
+  const startedMs =
+    `${options.firstDayMs} + intDiv(number * ${options.days}, ${options.calls}) * 86400000 ` +
+    `+ toInt64(25200000 + 43200000 * (${part("a")} + ${part("b")}) / 2)`;
+  const agents = literal(Array.from({ length: 200 }, (_, index) => `Agent ${index + 1}`));
+  const queues = literal(["Service", "Sales", "Billing", "Technical support", "Cancellations", "Complaints", "Reception", "Partners"]);
+  return `
+INSERT INTO calls (tenant, newest_first, call_id, version, started_at, ended_at, duration_ms, changed_at, termination,
+  termination_detail, direction, queue, trunk_id, trunk_name, source, agent, caller, legs, recording_paused, agent_sentiment,
+  caller_sentiment, attention, talk_ratio, mos, alert_count, dtmf_count, stages, external_call_id, sip_call_id, peer, user_agent,
+  packets_received, packets_lost)
+WITH ${startedMs} AS started_ms,
+  toUInt32(15000 - 240000 * log(1 - 0.98 * ${part("duration")})) AS lasted_ms,
+  ${agents}[sipHash64(number, 'agent') % 200 + 1] AS agent_name,
+  concat('+49', toString(30000000 + sipHash64(number, 'caller') % 60000000)) AS caller_number,
+  toFloat32(round(greatest(-1, least(1, (${part("s1")} + ${part("s2")} + ${part("s3")}) / 1.5 - 0.95)), 3)) AS sentiment
+SELECT ${tenantSql(options.tenants)}, -started_ms, ${callIdSql}, 4, fromUnixTimestamp64Milli(started_ms, 'UTC'),
+  fromUnixTimestamp64Milli(started_ms + lasted_ms, 'UTC'), lasted_ms, fromUnixTimestamp64Milli(started_ms, 'UTC'),
+  multiIf(${part("end")} < 0.97, 'bye', ${part("end")} < 0.985, 'media_timeout', 'session_timer'), '',
+  multiIf(${part("direction")} < 0.8, 'inbound', 'outbound'), ${queues}[sipHash64(number, 'queue') % 8 + 1], 'trunk-1', 'Main trunk', 'siprec',
+  agent_name, caller_number,
+  concat('[{"index":0,"label":"1","speaker":"agent","speakerReason":"extension-map","name":"","address":"sip:', toString(100 + sipHash64(number, 'agent') % 200),
+    '@pbx","agentName":"', agent_name, '","codec":"PCMA","state":"active"},{"index":1,"label":"2","speaker":"caller","speakerReason":"extension-map","name":"","address":"sip:',
+    caller_number, '@pbx","agentName":"","codec":"PCMA","state":"active"}]'),
+  0, toFloat32(round(0.1 + sentiment / 3, 3)), sentiment, toFloat32(round(100 * pow(${part("attention")}, 4))),
+  toFloat32(round(0.3 + 0.4 * ${part("talk")}, 3)), toFloat32(round(4.41 - 2.5 * pow(${part("mos")}, 6), 2)),
+  if(${part("alert")} < 0.06, 1, 0), 0, 'ddddd', concat('pbx-', toString(number)), concat(toString(number), '@pbx'), '192.0.2.10:5060', 'PBX/1.0',
+  toUInt32(lasted_ms / 10), toUInt32(lasted_ms / 10 * 0.02 * pow(${part("mos")}, 6))
+FROM numbers(${from}, ${count})
+SETTINGS max_threads = 2, max_insert_threads = 1`;
+}
+
+function segmentsSql(options: LargeOptions, from: number, count: number): string {
+  const vocabulary = literal(bulkWords);
+  // Squared: the first words of the list are the frequent ones. One word in twelve is a number that hardly any other call has.
+  const word =
+    `if(sipHash64(number, x, 'rare') % 12 = 0, toString(sipHash64(number, x, 'value') % 200000), ` +
+    `vocabulary[toUInt32(floor(${bulkWords.length} * pow(sipHash64(number, x) % 1000003 / 1000003, 2))) + 1])`;
+  return `
+INSERT INTO segments (tenant, call_id, start_ms, segment_id, revision, leg, end_ms, text, engine, engine_version, language, confidence)
+WITH ${vocabulary} AS vocabulary, ${callIdSql} AS id, toUInt32(2000 + sipHash64(number, 'start') % 20000) AS starts_ms
+SELECT ${tenantSql(options.tenants)}, id, starts_ms, concat(id, '-', toString(number % 2), '-', toString(starts_ms)), 1, number % 2, starts_ms + 4000,
+  arrayStringConcat(arrayMap(x -> ${word}, range(6 + sipHash64(number, 'length') % 12)), ' '), 'bulk', '1', 'en', 0.9
+FROM numbers(${from}, ${count})
+SETTINGS max_threads = 2, max_insert_threads = 1`;
+}

@@ -1,0 +1,54 @@
+/** Moves calls that rest from `calls_open` to `calls`, each once and in an order that a crash at any point does no harm to. */
+import { callsTable, openCallsTable } from "./call-row.ts";
+import type { CallStates } from "./call-states.ts";
+import type { ColumnStoreConnection } from "./connection.ts";
+
+/** Ended and unchanged for so long, a call is settled: what follows later (corrections, another recognition) is rare. */
+export const settleAfterMs = 120_000;
+/** Of calls whose start never came nothing can be shown; they are forgotten. */
+const startlessAfterMs = 7 * 86_400_000;
+const callsAtOnce = 5000;
+
+/** Between two writes. @returns the calls moved; call again while it is not 0 */
+export async function settleCalls(connection: ColumnStoreConnection, nowMs: number, states: CallStates): Promise<number> {
+  // All tenants' at once: nothing of it is shown to anybody.
+  const rows = await connection.query<{ tenant: string; call_id: string; in_settled: number; version: number }>(
+    "SELECT tenant, call_id, in_settled, toFloat64(version) AS version FROM calls_open FINAL WHERE newest_first < 0 AND ended_at != 0 " +
+      "AND ended_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC') AND written_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC') LIMIT {max:UInt32}",
+    { before: nowMs - settleAfterMs, max: callsAtOnce },
+  );
+  if (rows.length > 0) {
+    const ids = rows.map((row) => row.call_id);
+    const theirs =
+      "(tenant, call_id) IN (SELECT pair.1, pair.2 FROM (SELECT arrayJoin(arrayZip({tenants:Array(String)}, {ids:Array(String)})) AS pair))";
+    const params = { tenants: rows.map((row) => row.tenant), ids };
+    // From here on the open row counts even when the settled one is there too.
+    const columns = openCallsTable.columns;
+    await connection.execute(
+      `INSERT INTO calls_open (${columns}) SELECT ${columns.replace("version, in_settled", "version + 1, 1")} FROM calls_open FINAL WHERE ${theirs}`,
+      params,
+    );
+    // A row is among the settled ones already when the call changed late, or when a former settling was cut off.
+    const again = rows.filter((row) => row.in_settled === 1);
+    if (again.length > 0)
+      // By id, not by start: it may have been settled under a start that turned out to be another.
+      await connection.execute(`DELETE FROM calls WHERE ${theirs}`, {
+        tenants: again.map((row) => row.tenant),
+        ids: again.map((row) => row.call_id),
+      });
+    await connection.execute(
+      `INSERT INTO calls (${callsTable.columns}) SELECT ${callsTable.columns} FROM calls_open FINAL WHERE ${theirs}`,
+      params,
+    );
+    await connection.execute(`DELETE FROM calls_open WHERE ${theirs}`, params);
+    for (const row of rows) {
+      const stored = states.peek(row.tenant, row.call_id)?.stored;
+      if (stored !== undefined) stored.version = row.version + 1;
+    }
+  }
+  const startless = "newest_first = 0 AND written_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC')";
+  const params = { before: nowMs - startlessAfterMs };
+  const [old] = await connection.query<{ calls: number }>(`SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${startless}`, params);
+  if ((old?.calls ?? 0) > 0) await connection.execute(`DELETE FROM calls_open WHERE ${startless}`, params);
+  return rows.length;
+}
