@@ -6,7 +6,8 @@ export type BannerFacts = {
   adapters: Readonly<Record<string, string>>;
   speech: { engine: string; usable: boolean; reason: string; remedy: string };
   dataDirectory: string;
-  firstAdministrator: { email: string; oneTimePassword: string } | undefined;
+  /** Of admin@localhost, on the very first start. */
+  oneTimePassword: string | undefined;
   secondsToReady: number;
 };
 
@@ -26,11 +27,11 @@ export function banner(facts: BannerFacts): string {
     `  Speech  ${facts.speech.engine}: ${facts.speech.reason}`,
     ...(facts.speech.remedy === "" ? [] : [`          ${facts.speech.remedy}`]),
     `  Data    ${facts.dataDirectory}`,
-    ...(facts.firstAdministrator === undefined
+    ...(facts.oneTimePassword === undefined
       ? []
       : [
           "",
-          `  First start: sign in as ${facts.firstAdministrator.email} with the one-time password  ${facts.firstAdministrator.oneTimePassword}`,
+          `  First start: sign in as admin@localhost with the one-time password  ${facts.oneTimePassword}`,
           "  It is shown only now; you choose your own when you sign in.",
         ]),
     "",

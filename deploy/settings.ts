@@ -1,7 +1,6 @@
 /** Every service's settings table in one place, and what belongs to no single service. */
 
 import { apiSettings } from "@earshot/analytics/api/settings.ts";
-import { insightSettings } from "@earshot/analytics/insights/settings.ts";
 import { postgresSettings } from "@earshot/analytics/store/postgres/settings.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
 import { recogniserSettings } from "@earshot/media-pipeline/recogniser/settings.ts";
@@ -38,7 +37,6 @@ export const allSettings = {
   store: storeSettings,
   postgres: postgresSettings,
   api: apiSettings,
-  insights: insightSettings,
 } as const;
 
 /** deploy/docs/settings.md: every setting, its default and what happens at its limit. */

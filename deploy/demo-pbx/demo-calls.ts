@@ -12,7 +12,7 @@ export type DemoCalls = {
 };
 
 /** @param options.maxCalls demo calls at once; one more is refused */
-export function createDemoCalls(options: { recorder: { address: string; port: number }; maxCalls: number }): DemoCalls {
+export function createDemoCalls(options: { recorder(): { address: string; port: number }; maxCalls: number }): DemoCalls {
   const all = scenarioIds().map((id) => ({ id, title: loadDialogue(id).title, seconds: Math.round(loadTruth(id).durationMs / 1000) }));
   const running = new Map<DemoCallHandle, AbortController>();
   let next = 0;
@@ -30,7 +30,7 @@ export function createDemoCalls(options: { recorder: { address: string; port: nu
           retryAfterMs: 30_000,
         });
       const abort = new AbortController();
-      const call = await placeDemoCall({ scenario: id, recorder: options.recorder, impairment, signal: abort.signal });
+      const call = await placeDemoCall({ scenario: id, recorder: options.recorder(), impairment, signal: abort.signal });
       running.set(call, abort);
       void call.ended.finally(() => running.delete(call));
       return { scenario: id };

@@ -1,0 +1,74 @@
+/** Debian's rtpengine in user space, with a number of two-party calls that it forwards, and records where asked. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NgClient } from "./ng-client.ts";
+
+const binary = "/usr/bin/rtpengine";
+export const rtpengineInstalled = (): boolean => existsSync(binary);
+
+export type RunningRtpengine = {
+  readonly pid: number;
+  /** Where the streams of all calls are to be sent: two ports per call. */
+  readonly ports: number[];
+  stop(): Promise<void>;
+};
+
+/** @param peerPort both parties of every call, on loopback: where the sender sends from */
+export async function startRtpengine(calls: number, fromPort: number, peerPort: number, record: boolean): Promise<RunningRtpengine> {
+  const spool = await mkdtemp(join(tmpdir(), "earshot-bench-rtpengine-"));
+  await mkdir(join(spool, "pcaps"));
+  const ngPort = fromPort - 1;
+  const child: ChildProcess = spawn(
+    binary,
+    [
+      "--config-file=none",
+      "--foreground",
+      "--table=-1",
+      "--interface=127.0.0.1",
+      `--listen-ng=127.0.0.1:${ngPort}`,
+      `--port-min=${fromPort}`,
+      `--port-max=${fromPort + calls * 8 + 64}`,
+      "--log-stderr",
+      "--log-level=3",
+      `--pidfile=${join(spool, "pid")}`,
+      ...(record ? ["--recording-method=pcap", "--recording-format=raw", `--recording-dir=${spool}`] : []),
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  const client = new NgClient(ngPort);
+  const stop = async (): Promise<void> => {
+    client.close();
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      await Promise.race([new Promise((resolve) => child.once("exit", resolve)), new Promise((resolve) => setTimeout(resolve, 5000))]);
+      child.kill("SIGKILL");
+    }
+    await rm(spool, { recursive: true, force: true });
+  };
+  try {
+    for (let tries = 0; ; tries++) {
+      try {
+        await client.ask({ command: "ping" });
+        break;
+      } catch (error) {
+        if (tries === 10 || child.exitCode !== null) throw error;
+      }
+    }
+    const ports: number[] = [];
+    const portOf = (answer: { [key: string]: unknown }) => Number(/^m=audio (\d+)/m.exec(String(answer.sdp))![1]);
+    const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${peerPort} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n`;
+    for (let call = 0; call < calls; call++) {
+      const common = { "call-id": `bench-${call}`, "from-tag": "a", ICE: "remove", sdp };
+      const recording: Record<string, string> = record ? { "record call": "yes" } : {};
+      ports.push(portOf(await client.ask({ command: "offer", ...common, ...recording })));
+      ports.push(portOf(await client.ask({ command: "answer", ...common, "to-tag": "b", ...recording })));
+    }
+    return { pid: child.pid!, ports, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** Child process: keeps the asked number of streams going at 50 packets per second each. Talks to the bench over IPC. */
+import { NativeSender } from "./native-sender.ts";
+
+export type SenderRequest =
+  | { kind: "open"; streams: number }
+  | { kind: "aim"; ports: number[] }
+  | { kind: "start" }
+  | { kind: "count" }
+  | { kind: "stop" };
+export type SenderAnswer = { kind: "opened"; port: number } | { kind: "done" } | { kind: "count"; sent: number; behindMs: number };
+
+/** Streams are spread over the 20 ms of a packet in four groups. */
+const groups = 4;
+const stepMs = 20 / groups;
+
+let sender: NativeSender | undefined;
+let running: NodeJS.Timeout | undefined;
+let worstMs = 0;
+
+function start(streams: NativeSender): void {
+  const began = performance.now();
+  let step = 0;
+  const send = () => {
+    const now = performance.now();
+    worstMs = Math.max(worstMs, now - began - step * stepMs);
+    while (began + step * stepMs <= now) {
+      const group = step % groups;
+      streams.sendRound(Math.floor((streams.streams * group) / groups), Math.floor((streams.streams * (group + 1)) / groups));
+      step++;
+    }
+  };
+  running = setInterval(send, stepMs);
+}
+
+const answer = (message: SenderAnswer) => process.send!(message);
+
+process.on("message", (request: SenderRequest) => {
+  if (request.kind === "open") {
+    sender = new NativeSender(request.streams);
+    answer({ kind: "opened", port: sender.port });
+  } else if (request.kind === "aim") {
+    sender!.aim(request.ports);
+    answer({ kind: "done" });
+  } else if (request.kind === "start") {
+    start(sender!);
+    answer({ kind: "done" });
+  } else if (request.kind === "count") {
+    answer({ kind: "count", sent: sender!.sent, behindMs: worstMs });
+    worstMs = 0;
+  } else {
+    clearInterval(running);
+    answer({ kind: "count", sent: sender!.sent, behindMs: worstMs });
+  }
+});
+process.on("disconnect", () => process.exit(0));
