@@ -31,15 +31,18 @@ export function readExtensionCsv(csv: string): CsvLine[] {
   const result: CsvLine[] = [];
   const seen = new Map<string, number>();
   let skipHeading = hasHeading;
-  lines.forEach((text, index) => {
+  for (const [index, text] of lines.entries()) {
     const line = index + 1;
-    if (text.trim() === "") return;
+    if (text.trim() === "") continue;
     if (skipHeading) {
       skipHeading = false;
-      return;
+      continue;
     }
     const values = cells(text, separator);
-    if (values === undefined) return void result.push({ line, text, problem: "A quotation mark is not closed." });
+    if (values === undefined) {
+      result.push({ line, text, problem: "A quotation mark is not closed." });
+      continue;
+    }
     const row: Record<string, string> = {};
     columns.forEach((column, position) => {
       if (column !== undefined) row[column] = values[position] ?? "";
@@ -47,13 +50,17 @@ export function readExtensionCsv(csv: string): CsvLine[] {
     const parsed = extensionInput.safeParse(row);
     if (!parsed.success) {
       const problem = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-      return void result.push({ line, text, problem });
+      result.push({ line, text, problem });
+      continue;
     }
     const before = seen.get(parsed.data.number);
-    if (before !== undefined) return void result.push({ line, text, problem: `The number stands on line ${before} already.` });
+    if (before !== undefined) {
+      result.push({ line, text, problem: `The number stands on line ${before} already.` });
+      continue;
+    }
     seen.set(parsed.data.number, line);
     result.push({ line, text, input: parsed.data });
-  });
+  }
   return result;
 }
 

@@ -1,0 +1,52 @@
+import type { CallDetail } from "@earshot/proto/api/calls.ts";
+
+/** A call that has ended. */
+export function exampleCall(id: string, change: Partial<CallDetail> = {}): CallDetail {
+  return {
+    id,
+    startedAt: "2026-01-05T09:00:00.000Z",
+    endedAt: "2026-01-05T09:01:00.000Z",
+    durationMs: 60_000,
+    termination: "bye",
+    terminationDetail: "",
+    direction: "inbound",
+    queue: "support",
+    trunkId: "t",
+    trunkName: "PBX",
+    source: "siprec",
+    agent: "Ada",
+    caller: "Grace",
+    legs: [
+      {
+        index: 0,
+        label: "1",
+        speaker: "agent",
+        speakerReason: "label-order",
+        name: "Ada",
+        address: "sip:ada@pbx.example",
+        agentName: "",
+        codec: "PCMA",
+        state: "active",
+      },
+    ],
+    recordingPaused: false,
+    agentSentiment: null,
+    callerSentiment: null,
+    attention: 0,
+    talkRatio: null,
+    mos: null,
+    alertCount: 0,
+    stages: ["done", "done", "done", "done", "done"],
+    externalCallId: "",
+    sipCallId: "",
+    peer: "",
+    userAgent: "",
+    conversation: null,
+    attentionReasons: [],
+    alerts: [],
+    lineQuality: [],
+    recording: null,
+    dtmfCount: 0,
+    ...change,
+  };
+}
