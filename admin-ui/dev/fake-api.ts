@@ -1,0 +1,488 @@
+/**
+ * The REST and live contract of `proto/api`, spoken by a small server with scripted calls: for working on the pages without the
+ * product, and for their tests. Run: `node admin-ui/dev/fake-api.ts [port]`. Serves `admin-ui/dist` too when it is built.
+ */
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+import type { CallDetail } from "@earshot/proto/api/calls.ts";
+import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
+import { badLine, billing, chance, ledgerOf, lineAt, makeCall, measure, type ScriptedCall, scripted, service } from "./fake-calls.ts";
+import { type FakeSettings, fakeSettings, settingsAnswer } from "./fake-settings.ts";
+import { acceptWebSocket, type FakeSocket } from "./fake-socket.ts";
+
+export interface FakeApiOptions {
+  port?: number;
+  /** Live calls that are up from the start. */
+  liveCalls?: number;
+  /** Calls of the past. */
+  pastCalls?: number;
+  /** How fast scripted time goes. */
+  speed?: number;
+  mustChangePassword?: boolean;
+  speechUsable?: boolean;
+  role?: "supervisor" | "tenant_admin" | "super_admin";
+}
+
+export interface FakeApi {
+  url: string;
+  /** Cuts every live connection, as a bad network would. */
+  cutConnections(): void;
+  /** Refuses new live connections while true. */
+  refuseLive: boolean;
+  placed: string[];
+  stop(): Promise<void>;
+}
+
+interface Up {
+  call: CallDetail & LiveCall;
+  whole: ScriptedCall;
+  startedAt: number;
+  told: Map<string, number>;
+}
+
+const types: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
+const dist = join(import.meta.dirname, "../dist");
+const scripts = [billing, service, badLine];
+
+export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeApi> {
+  const speed = options.speed ?? 1;
+  const settings: FakeSettings = fakeSettings();
+  let mustChange = options.mustChangePassword ?? false;
+  const past: (CallDetail & LiveCall)[] = Array.from({ length: options.pastCalls ?? 140 }, (_, index) => {
+    const startedAt = Date.now() - 3_600_000 * (1 + index * 3.7 + chance(index) * 3);
+    return makeCall(`call-${1000 + index}`, index, startedAt, scripts[index % 3] ?? billing, null);
+  });
+  const up = new Map<string, Up>();
+  const sockets = new Map<FakeSocket, { listening: string | null; at: number }>();
+  let cursor = 1;
+  let serial = 0;
+  const place = (script: (typeof scripts)[number], aheadMs: number) => {
+    serial += 1;
+    const id = `live-${serial}`;
+    const startedAt = Date.now() - aheadMs / speed;
+    const call = makeCall(id, serial, startedAt, script, aheadMs);
+    call.lineQuality = call.lineQuality.slice(-2);
+    up.set(id, {
+      call,
+      whole: scripted(id, script),
+      startedAt,
+      told: new Map(
+        call.lastWords === null
+          ? []
+          : scripted(id, script)
+              .segments.filter((segment) => segment.endMs <= aheadMs)
+              .map((segment) => [segment.segmentId, 99]),
+      ),
+    });
+    return up.get(id) as Up;
+  };
+  for (let index = 0; index < (options.liveCalls ?? 7); index += 1)
+    place(scripts[index % 3] ?? billing, index < 3 ? 26_000 - index * 7000 : chance(index) * 30_000);
+
+  const broadcast = (events: LiveEvent[]) => {
+    if (events.length === 0) return;
+    cursor += 1;
+    const text = JSON.stringify({ type: "batch", cursor: String(cursor), events });
+    for (const socket of sockets.keys()) socket.send(text);
+  };
+
+  const tick = () => {
+    const events: LiveEvent[] = [];
+    for (const [id, entry] of up) {
+      const now = (Date.now() - entry.startedAt) * speed;
+      for (const segment of entry.whole.segments) {
+        if (segment.startMs > now) break;
+        const heard = segment.words.filter((word) => word.endMs <= now).length;
+        if (entry.told.get(segment.segmentId) === 99) continue;
+        if (now >= segment.endMs + 400) {
+          entry.told.set(segment.segmentId, 99);
+          entry.call.lastWords = { speaker: segment.speaker, text: segment.text, final: true };
+          events.push({ type: "transcript.final", callId: id, segment: { ...segment, sentiment: null } });
+          events.push({
+            type: "sentiment",
+            callId: id,
+            segmentId: segment.segmentId,
+            speaker: segment.speaker,
+            startMs: segment.startMs,
+            score: segment.sentiment ?? 0,
+            trend: 0,
+          });
+          const fresh = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, segment.endMs + 1);
+          entry.call.sentimentCurve = fresh.sentimentCurve;
+          if (fresh.attention !== entry.call.attention) {
+            Object.assign(entry.call, { attention: fresh.attention, attentionReasons: fresh.attentionReasons });
+            events.push({
+              type: "attention",
+              callId: id,
+              attention: { score: fresh.attention, reasons: fresh.attentionReasons, version: "1" },
+            });
+          }
+          for (const alert of fresh.alerts.slice(entry.call.alerts.length))
+            events.push({ type: "alert", callId: id, alert: { ...alert, raisedAt: new Date().toISOString() } });
+          entry.call.alerts = fresh.alerts;
+          entry.call.alertCount = fresh.alerts.length;
+        } else if (heard > (entry.told.get(segment.segmentId) ?? 0)) {
+          entry.told.set(segment.segmentId, heard);
+          const text = segment.words
+            .slice(0, heard)
+            .map((word) => word.text)
+            .join(" ");
+          events.push({
+            type: "transcript.partial",
+            callId: id,
+            segment: { ...segment, text, words: [], final: false, revision: heard, sentiment: null, endMs: Math.round(now) },
+          });
+        }
+      }
+      if (Math.floor(now / 1000) !== Math.floor((now - 250 * speed) / 1000)) {
+        entry.call.conversation = measure(
+          entry.whole.segments
+            .filter((segment) => segment.startMs < now)
+            .map((segment) => ({ ...segment, endMs: Math.min(segment.endMs, now) })),
+          now,
+        );
+        events.push({ type: "metrics", callId: id, conversation: entry.call.conversation });
+      }
+      if (Math.floor(now / 5000) !== Math.floor((now - 250 * speed) / 5000)) {
+        for (const leg of [0, 1]) {
+          const line = lineAt(leg, Math.floor(now / 5000) * 5000 - 5000, entry.whole.script === badLine);
+          entry.call.lineQuality = [...entry.call.lineQuality.filter((each) => each.leg !== leg), line];
+          events.push({ type: "line-quality", callId: id, lineQuality: line });
+        }
+      }
+      if (now > entry.whole.durationMs) {
+        up.delete(id);
+        const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
+        past.unshift(ended);
+        events.push({ type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination: "bye", detail: "" });
+      }
+    }
+    broadcast(events);
+  };
+  const timer = setInterval(tick, 250);
+  const audioTimer = setInterval(() => {
+    for (const [socket, state] of sockets) {
+      if (state.listening === null) continue;
+      socket.send(tone(state.listening, state.at));
+      state.at += 100;
+    }
+  }, 100);
+
+  const detail = (id: string): (CallDetail & LiveCall) | undefined => up.get(id)?.call ?? past.find((call) => call.id === id);
+  const filtered = (query: URLSearchParams) => {
+    const has = (name: string, value: string) => {
+      const wanted = query.get(name);
+      return wanted === null || value.toLowerCase().includes(wanted.toLowerCase());
+    };
+    const tone = query.get("sentiment");
+    const q = query.get("q")?.toLowerCase() ?? "";
+    return [...[...up.values()].map((entry) => entry.call), ...past]
+      .filter(
+        (call) =>
+          has("agent", call.agent) &&
+          has("caller", call.caller) &&
+          has("queue", call.queue) &&
+          has("trunkId", call.trunkId) &&
+          has("direction", call.direction) &&
+          has("termination", call.termination ?? "") &&
+          (query.get("from") === null || call.startedAt >= (query.get("from") ?? "")) &&
+          (query.get("to") === null || call.startedAt < (query.get("to") ?? "")) &&
+          (query.get("minAttention") === null || call.attention >= Number(query.get("minAttention"))) &&
+          (query.get("minDurationMs") === null || (call.durationMs ?? 0) >= Number(query.get("minDurationMs"))) &&
+          (query.get("maxDurationMs") === null || (call.durationMs ?? 0) <= Number(query.get("maxDurationMs"))) &&
+          (query.get("hasAlerts") !== "true" || call.alertCount > 0) &&
+          (query.get("live") !== "true" || call.endedAt === null) &&
+          (tone === null ||
+            (tone === "negative"
+              ? (call.callerSentiment ?? 0) < -0.2
+              : tone === "positive"
+                ? (call.callerSentiment ?? 0) >= 0.2
+                : Math.abs(call.callerSentiment ?? 0) < 0.2)),
+      )
+      .map((call) => {
+        if (q === "") return call;
+        const script =
+          scripts.find(
+            (each) =>
+              scripted(call.id, each).segments.length === (call.conversation?.agentTurns ?? 0) + (call.conversation?.callerTurns ?? 0),
+          ) ?? billing;
+        const hits = scripted(call.id, script)
+          .segments.filter((segment) => segment.text.toLowerCase().includes(q))
+          .map((segment) => ({
+            segmentId: segment.segmentId,
+            speaker: segment.speaker,
+            startMs: segment.startMs,
+            text: segment.text,
+            matches: [[segment.text.toLowerCase().indexOf(q), segment.text.toLowerCase().indexOf(q) + q.length] as [number, number]],
+          }));
+        return { ...call, hits };
+      })
+      .filter((call) => q === "" || ("hits" in call && call.hits.length > 0));
+  };
+
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? "/", "http://fake");
+    const method = request.method ?? "GET";
+    const json = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+      response.writeHead(status, { "content-type": "application/json", ...headers });
+      response.end(body === undefined ? "" : JSON.stringify(body));
+    };
+    const fail = (status: number, code: string, message: string, remedy: string) =>
+      json(status, { error: { code, category: "invalid_request", message, remedy, requestId: "fake" } });
+    if (!url.pathname.startsWith("/api/v1/")) return page(url.pathname, response);
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    const body = text !== "" && request.headers["content-type"]?.includes("json") ? (JSON.parse(text) as Record<string, unknown>) : {};
+    const path = url.pathname.slice("/api/v1/".length).split("/").map(decodeURIComponent);
+    const session = {
+      user: { id: "user-1", email: "admin@localhost", name: "Ada Kessler", role: options.role ?? "tenant_admin" },
+      tenant: { id: "tenant-1", name: settings.tenant.name, timezone: settings.tenant.timezone },
+      mustChangePassword: mustChange,
+    };
+    if (path[0] === "session") {
+      if (path[1] === "password") {
+        if (body.current !== "secret") return fail(403, "wrong_password", "The password until now is not right.", "Type it again.");
+        mustChange = false;
+        return json(204, undefined);
+      }
+      if (method === "POST")
+        return body.password === "secret"
+          ? json(200, session, { "set-cookie": "fake=1; Path=/; HttpOnly; SameSite=Strict" })
+          : fail(
+              401,
+              "wrong_credentials",
+              "Email or password is not right.",
+              "Type both again; the first start printed the first password.",
+            );
+      if (method === "DELETE") return json(204, undefined, { "set-cookie": "fake=; Path=/; Max-Age=0" });
+    }
+    if (!(request.headers.cookie ?? "").includes("fake=1")) return fail(401, "no_session", "You are not signed in.", "Sign in.");
+    if (path[0] === "session") return json(200, session);
+    if (path[0] === "demo-calls") {
+      const script = body.scenario === "service" ? service : body.scenario === "bad-line" ? badLine : billing;
+      const entry = place(script, 0);
+      api.placed.push(String(body.scenario ?? ""));
+      broadcast([{ type: "call.started", call: entry.call }]);
+      return json(202, { callId: entry.call.id });
+    }
+    if (path[0] === "status") {
+      return json(200, {
+        version: "0.1.0",
+        startedAt: new Date(Date.now() - 5_000_000).toISOString(),
+        ready: true,
+        adapters: {
+          "event log": "embedded",
+          "column store": "chdb",
+          "directory store": "embedded PostgreSQL",
+          "object store": "file",
+          signalling: "embedded",
+        },
+        addresses: { "SIP (UDP, TCP)": "192.0.2.14:5060", RTP: "192.0.2.14:20000-20999", Web: "http://192.0.2.14:8080" },
+        speech: speech(options.speechUsable ?? true),
+        demo: {
+          available: true,
+          scenarios: [
+            { id: "billing", title: "Billing dispute", seconds: 74 },
+            { id: "service", title: "Moving house", seconds: 31 },
+            { id: "bad-line", title: "Bad line", seconds: 24 },
+          ],
+        },
+        liveCalls: up.size,
+      });
+    }
+    if (path[0] === "calls") {
+      if (path[1] === "statistics") {
+        const found = filtered(url.searchParams);
+        const perDay = new Map<string, CallDetail[]>();
+        for (const call of found) perDay.set(call.startedAt.slice(0, 10), [...(perDay.get(call.startedAt.slice(0, 10)) ?? []), call]);
+        const mean = (values: (number | null)[]) => {
+          const known = values.filter((value) => value !== null);
+          return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+        };
+        return json(200, {
+          calls: found.length,
+          totalDurationMs: found.reduce((sum, call) => sum + (call.durationMs ?? 0), 0),
+          meanDurationMs: mean(found.map((call) => call.durationMs)),
+          meanCallerSentiment: mean(found.map((call) => call.callerSentiment)),
+          meanMos: mean(found.map((call) => call.mos)),
+          withAlerts: found.filter((call) => call.alertCount > 0).length,
+          perDay: [...perDay]
+            .map(([day, calls]) => ({ day, calls: calls.length, meanCallerSentiment: mean(calls.map((call) => call.callerSentiment)) }))
+            .sort((a, b) => a.day.localeCompare(b.day)),
+        });
+      }
+      if (path[1] === undefined) {
+        const found = filtered(url.searchParams);
+        const sort = (url.searchParams.get("sort") ?? "startedAt") as keyof CallDetail;
+        const sign = url.searchParams.get("order") === "asc" ? 1 : -1;
+        found.sort((a, b) => sign * ((a[sort] ?? -9) < (b[sort] ?? -9) ? -1 : 1));
+        const perPage = Number(url.searchParams.get("perPage") ?? 25);
+        const first = (Number(url.searchParams.get("page") ?? 1) - 1) * perPage;
+        return json(200, { data: found.slice(first, first + perPage), total: found.length });
+      }
+      const call = detail(path[1]);
+      if (call === undefined) return fail(404, "call_not_found", "There is no such call.", "Look for it in the list.");
+      if (path[2] === undefined) return json(200, call);
+      if (path[2] === "transcript") {
+        const entry = up.get(call.id);
+        const now = entry === undefined ? Number.POSITIVE_INFINITY : (Date.now() - entry.startedAt) * speed;
+        const script =
+          entry?.whole.script ??
+          scripts.find((each) => each.length === (call.conversation?.agentTurns ?? 0) + (call.conversation?.callerTurns ?? 0)) ??
+          billing;
+        return json(200, { data: scripted(call.id, script).segments.filter((segment) => segment.endMs + 400 <= now) });
+      }
+      if (path[2] === "ledger") return json(200, { data: ledgerOf(call) });
+      if (path[2] === "recording") return wave(response, request, call.durationMs ?? 1000);
+      if (path[2] === "pause" || path[2] === "resume") {
+        call.recordingPaused = path[2] === "pause";
+        broadcast([{ type: "call.updated", callId: call.id, call }]);
+        return json(200, { recordingPaused: call.recordingPaused });
+      }
+      if (path[2] === "speakers") {
+        for (const leg of call.legs) {
+          leg.speaker = leg.speaker === "agent" ? "caller" : "agent";
+          leg.speakerReason = "corrected";
+        }
+        broadcast([{ type: "call.updated", callId: call.id, call }]);
+        return json(200, call);
+      }
+    }
+    return settingsAnswer(settings, { path, method, body, text, query: url.searchParams }, json, fail);
+  };
+
+  const server: Server = createServer((request, response) => void handle(request, response));
+  server.on("upgrade", (request, stream) => {
+    if (api.refuseLive || !(request.headers.cookie ?? "").includes("fake=1")) return void stream.destroy();
+    const socket = acceptWebSocket(request, stream);
+    sockets.set(socket, { listening: null, at: 0 });
+    socket.onClose = () => sockets.delete(socket);
+    const snapshot = () => JSON.stringify({ type: "snapshot", cursor: String(cursor), calls: [...up.values()].map((entry) => entry.call) });
+    socket.send(
+      JSON.stringify({
+        type: "hello",
+        tenantId: "tenant-1",
+        serverTime: new Date().toISOString(),
+        cursor: String(cursor),
+        speech: speech(options.speechUsable ?? true),
+      }),
+    );
+    socket.send(snapshot());
+    socket.onText = (text) => {
+      const message = JSON.parse(text) as { type: string; callId?: string; on?: boolean };
+      if (message.type === "ping") socket.send(JSON.stringify({ type: "pong", serverTime: new Date().toISOString() }));
+      if (message.type === "listen") {
+        const state = sockets.get(socket);
+        if (state !== undefined) state.listening = message.on ? (message.callId ?? null) : null;
+        socket.send(JSON.stringify({ type: "listening", callId: message.callId, on: message.on, sampleRate: 16_000 }));
+      }
+    };
+  });
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
+  const api: FakeApi = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    refuseLive: false,
+    placed: [],
+    cutConnections() {
+      for (const socket of [...sockets.keys()]) socket.close();
+    },
+    async stop() {
+      clearInterval(timer);
+      clearInterval(audioTimer);
+      for (const socket of [...sockets.keys()]) socket.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return api;
+}
+
+function speech(usable: boolean) {
+  return usable
+    ? {
+        engine: "pocketsphinx",
+        usable,
+        reason: "Installed on this machine; nothing may be downloaded and no key is set.",
+        remedy: "Set OPENAI_API_KEY for a better one.",
+      }
+    : {
+        engine: "none",
+        usable,
+        reason: "pocketsphinx is not installed, nothing may be downloaded and no key is set.",
+        remedy: "Run “apt install libpocketsphinx3 pocketsphinx-en-us” and restart, or set OPENAI_API_KEY.",
+      };
+}
+
+function page(path: string, response: ServerResponse): void {
+  const file = normalize(join(dist, path));
+  const found = file.startsWith(dist) && existsSync(file) && statSync(file).isFile() ? file : join(dist, "index.html");
+  response.writeHead(200, {
+    "content-type": types[extname(found)] ?? "application/octet-stream",
+    "content-security-policy":
+      "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
+  });
+  createReadStream(found).pipe(response);
+}
+
+/** A stereo WAV of two quiet hums, with HTTP ranges, so that the browser can seek. */
+function wave(response: ServerResponse, request: IncomingMessage, durationMs: number): void {
+  const rate = 8000;
+  const frames = Math.round((durationMs / 1000) * rate);
+  const file = Buffer.alloc(44 + frames * 4);
+  file.write("RIFF", 0);
+  file.writeUInt32LE(36 + frames * 4, 4);
+  file.write("WAVEfmt ", 8);
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20);
+  file.writeUInt16LE(2, 22);
+  file.writeUInt32LE(rate, 24);
+  file.writeUInt32LE(rate * 4, 28);
+  file.writeUInt16LE(4, 32);
+  file.writeUInt16LE(16, 34);
+  file.write("data", 36);
+  file.writeUInt32LE(frames * 4, 40);
+  for (let frame = 0; frame < frames; frame += 1) {
+    file.writeInt16LE(Math.round(Math.sin(frame / 9) * 900), 44 + frame * 4);
+    file.writeInt16LE(Math.round(Math.sin(frame / 7) * 900), 46 + frame * 4);
+  }
+  const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
+  const from = Number(range?.[1] ?? 0);
+  const to = Math.min(file.length - 1, range?.[2] ? Number(range[2]) : file.length - 1);
+  const head = { "content-type": "audio/wav", "accept-ranges": "bytes", "content-length": String(to - from + 1) };
+  response.writeHead(
+    range === null ? 200 : 206,
+    range === null ? head : { ...head, "content-range": `bytes ${from}-${to}/${file.length}` },
+  );
+  response.end(file.subarray(from, to + 1));
+}
+
+/** 100 ms of the binary audio message. */
+function tone(callId: string, positionMs: number): Uint8Array {
+  const frames = 1600;
+  const buffer = Buffer.alloc(13 + callId.length + frames * 4);
+  buffer.write("EA", 0);
+  buffer[2] = 1;
+  buffer[3] = 2;
+  buffer.writeUInt32LE(16_000, 4);
+  buffer.writeUInt32LE(positionMs, 8);
+  buffer[12] = callId.length;
+  buffer.write(callId, 13);
+  for (let frame = 0; frame < frames; frame += 1) {
+    buffer.writeInt16LE(Math.round(Math.sin(frame / 20) * 500), 13 + callId.length + frame * 4);
+    buffer.writeInt16LE(Math.round(Math.sin(frame / 15) * 500), 15 + callId.length + frame * 4);
+  }
+  return buffer;
+}
+
+if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
+  const api = await startFakeApi({ port: Number(process.argv[2] ?? 0) });
+  process.stdout.write(`fake API at ${api.url}; sign in as admin@localhost, password "secret"\n`);
+}

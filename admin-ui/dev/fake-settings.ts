@@ -1,0 +1,185 @@
+/** The settings' share of the fake API: plain lists in memory. */
+import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
+
+interface Row {
+  id: string;
+  [field: string]: unknown;
+}
+
+export interface FakeSettings {
+  tenant: { id: string; name: string; timezone: string };
+  lists: Record<string, Row[]>;
+}
+
+type Json = (status: number, body: unknown) => void;
+type Fail = (status: number, code: string, message: string, remedy: string) => void;
+
+const trunk: Trunk = {
+  id: "trunk-1",
+  name: "Head office PBX",
+  enabled: true,
+  sourceNetworks: ["10.20.0.0/24", "127.0.0.0/8"],
+  tlsPeers: [],
+  requestUsers: [],
+  requestHosts: [],
+  lenientSiprec: true,
+  acceptWithoutMetadata: false,
+  maxCalls: 200,
+  labelOrder: "agent-first",
+  requireSrtp: false,
+  queue: "",
+};
+
+export function fakeSettings(): FakeSettings {
+  const now = Date.now();
+  const extension = (number: string, agentName: string, team: string): Extension => ({
+    id: `ext-${number}`,
+    number,
+    agentName,
+    agentId: `a-${number}`,
+    team,
+  });
+  const rule = (id: string, name: string, kind: PhraseRule["kind"], phrases: string[], severity: PhraseRule["severity"]): PhraseRule => ({
+    id,
+    name,
+    enabled: true,
+    kind,
+    phrases,
+    speaker: kind === "said" ? "caller" : "agent",
+    withinSeconds: 15,
+    severity,
+  });
+  return {
+    tenant: { id: "tenant-1", name: "Northwind Energy", timezone: "Europe/Berlin" },
+    lists: {
+      trunks: [
+        trunk,
+        {
+          ...trunk,
+          id: "trunk-2",
+          name: "Branch SBC",
+          sourceNetworks: [],
+          tlsPeers: ["sbc.branch.example"],
+          requireSrtp: true,
+          maxCalls: 0,
+          enabled: false,
+        },
+      ],
+      extensions: [
+        extension("2101", "Dana Whitfield", "Billing"),
+        extension("2102", "Marcus Oyelaran", "Service"),
+        extension("2103", "Priya Raman", "Service"),
+        extension("2104", "Jonas Lindqvist", "Sales"),
+      ],
+      "phrase-rules": [
+        rule("rule-1", "Threatens to cancel", "said", ["cancel the contract", "cancel the whole contract"], "critical"),
+        rule("rule-2", "Recording not announced", "not_said", ["this call is recorded"], "warning"),
+        rule("rule-3", "Says thank you", "said", ["thank you"], "info"),
+      ],
+      "api-keys": [
+        {
+          id: "key-1",
+          name: "Warehouse export",
+          prefix: "ek_4f2a",
+          createdAt: new Date(now - 9e8).toISOString(),
+          lastUsedAt: new Date(now - 4e5).toISOString(),
+        },
+      ],
+      audit: Array.from({ length: 40 }, (_, index) => ({
+        id: `audit-${index}`,
+        at: new Date(now - index * 2_700_000).toISOString(),
+        actor: index % 3 === 0 ? "system" : "admin@localhost",
+        action: ["listen.started", "trunk.updated", "call.speakers", "session.started", "recording.read"][index % 5],
+        subject: ["call-1004", "Head office PBX", "call-1010", "admin@localhost", "call-1001"][index % 5],
+        details: index % 5 === 1 ? { maxCalls: [100, 200] } : {},
+      })),
+      refusals: [
+        {
+          id: "r1",
+          sourceAddress: "10.31.4.7",
+          transport: "UDP",
+          requestUri: "sip:rec@192.0.2.14",
+          userAgent: "OtherSBC 9.1",
+          reason: "no trunk admits this source",
+          status: 403,
+          lastAt: new Date(now - 40_000).toISOString(),
+          count: 12,
+        },
+        {
+          id: "r2",
+          sourceAddress: "203.0.113.50",
+          transport: "TCP",
+          requestUri: "sip:100@192.0.2.14",
+          userAgent: "friendly-scanner",
+          reason: "no trunk admits this source",
+          status: 403,
+          lastAt: new Date(now - 3_600_000).toISOString(),
+          count: 340,
+        },
+      ],
+    },
+  };
+}
+
+interface Asked {
+  path: string[];
+  method: string;
+  body: Record<string, unknown>;
+  text: string;
+  query: URLSearchParams;
+}
+
+export function settingsAnswer(settings: FakeSettings, asked: Asked, json: Json, fail: Fail): void {
+  const [name = "", id, sub] = asked.path;
+  if (name === "tenant") {
+    if (asked.method !== "GET") Object.assign(settings.tenant, asked.body);
+    return json(200, settings.tenant);
+  }
+  const list = settings.lists[name];
+  if (list === undefined) return fail(404, "not_found", "There is nothing at this address.", "");
+  if (name === "extensions" && id === "import") return importExtensions(list, asked.text, json);
+  if (asked.method === "GET" && id === undefined) {
+    const perPage = Number(asked.query.get("perPage") ?? 25);
+    const first = (Number(asked.query.get("page") ?? 1) - 1) * perPage;
+    const q = asked.query.get("q")?.toLowerCase() ?? "";
+    const found = q === "" ? list : list.filter((row) => JSON.stringify(row).toLowerCase().includes(q));
+    return json(200, { data: found.slice(first, first + perPage), total: found.length });
+  }
+  if (asked.method === "POST" && id === undefined) {
+    const row: Row = { ...defaults(name), ...asked.body, id: `${name}-${list.length + 1}-${Date.now()}` };
+    list.push(row);
+    return json(201, name === "api-keys" ? { ...row, key: "ek_9c1b7e02d4a84f5bb0b6f6d1a9d3e71c" } : row);
+  }
+  const index = list.findIndex((row) => row.id === id);
+  const row = list[index];
+  if (row === undefined || sub !== undefined) return fail(404, "not_found", "It does not exist any more.", "Open the list again.");
+  if (asked.method === "DELETE") {
+    list.splice(index, 1);
+    return json(204, undefined);
+  }
+  if (asked.method !== "GET") Object.assign(row, asked.body);
+  return json(200, row);
+}
+
+function defaults(name: string): Record<string, unknown> {
+  if (name === "trunks") return { ...trunk };
+  if (name === "api-keys") return { prefix: "ek_9c1b", createdAt: new Date().toISOString(), lastUsedAt: null };
+  if (name === "phrase-rules") return { enabled: true, speaker: "any", withinSeconds: 30, severity: "warning" };
+  return { agentId: "", team: "" };
+}
+
+function importExtensions(list: Row[], text: string, json: Json): void {
+  const errors: { line: number; message: string }[] = [];
+  let imported = 0;
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (index === 0 || line.trim() === "") continue;
+    const [number = "", agentName = "", agentId = "", team = ""] = line.split(",");
+    if (number === "" || agentName === "") {
+      errors.push({ line: index + 1, message: "number and agentName are needed" });
+      continue;
+    }
+    imported += 1;
+    list.push({ id: `ext-${number}-${index}`, number, agentName, agentId, team });
+  }
+  json(200, { imported, errors });
+}
