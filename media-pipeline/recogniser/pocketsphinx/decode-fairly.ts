@@ -1,9 +1,14 @@
 /** Several utterances on one core: each in turn gets one slice of audio decoded, so that a long one never starves a short one. */
+import { type Channel, differs, joined, meanOf } from "./channel.ts";
 import type { Decoder } from "./library.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** One turn decodes at most this much: 100 ms at 16 kHz. */
 const sliceSamples = 1600;
+/** The channel is first looked at after 1 s, when its mean begins to mean something. */
+const firstLookSamples = 16_000;
+/** Audio kept to decode an utterance again; a longer one has enough to find its channel on the way. */
+const keptSamples = 20 * 16_000;
 
 type Job = {
   readonly id: number;
@@ -16,6 +21,16 @@ type Job = {
   partialAt: number;
   partialText: string;
   ended: boolean;
+  /** The leg's, from earlier utterances. */
+  readonly channel: Channel;
+  mean: readonly number[];
+  /** All audio received, as long as it may be decoded again. */
+  kept: Int16Array[] | undefined;
+  keptSamples: number;
+  /** Samples still to be decoded a second time: they are no progress, and give no partials. */
+  again: number;
+  lookedEarly: boolean;
+  lookedAtEnd: boolean;
 };
 
 export type Fairly = {
@@ -47,6 +62,31 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
     }
   };
 
+  const take = (job: Job, pcm: Int16Array) => {
+    job.queue.push(pcm);
+    job.keptSamples += pcm.length;
+    if (job.keptSamples > keptSamples) job.kept = undefined;
+    else job.kept?.push(pcm);
+  };
+
+  /** Begins the utterance's audio again where its channel turns out to be another than the decoder began with. `finished` = the decoder is. */
+  const decodeAgain = (job: Job, finished: boolean): boolean => {
+    if (job.kept === undefined) return false;
+    const better = meanOf(joined(job.channel, job.decoder.heard()));
+    if (!differs(job.mean, better)) return false;
+    job.mean = better;
+    const rest = job.queue.length > 0 ? [job.queue[0]!.subarray(job.offset), ...job.queue.slice(1)] : [];
+    job.again = job.decoded;
+    job.decoded = 0;
+    job.partialAt = 0;
+    job.offset = 0;
+    job.queue.length = 0;
+    job.queue.push(...upTo(job.kept, job.again), ...rest);
+    if (!finished) job.decoder.finish();
+    job.decoder.start(better);
+    return true;
+  };
+
   const decodeSlice = (job: Job) => {
     const chunk = job.queue[0]!;
     const slice = chunk.subarray(job.offset, job.offset + sliceSamples);
@@ -57,8 +97,14 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
       job.queue.shift();
       job.offset = 0;
     }
-    send({ kind: "progress", id: job.id, samples: slice.length });
-    if (job.partials && job.decoded - job.partialAt >= partialSamples) {
+    const repeated = Math.min(job.again, slice.length);
+    job.again -= repeated;
+    if (slice.length > repeated) send({ kind: "progress", id: job.id, samples: slice.length - repeated });
+    if (!job.lookedEarly && job.decoded >= firstLookSamples) {
+      job.lookedEarly = true;
+      if (decodeAgain(job, false)) return;
+    }
+    if (job.partials && job.again === 0 && job.decoded - job.partialAt >= partialSamples) {
       job.partialAt = job.decoded;
       const { text, words } = job.decoder.partial();
       if (text !== "" && text !== job.partialText) {
@@ -73,7 +119,8 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
       if (message.kind === "begin") {
         try {
           const decoder = idle.pop() ?? makeDecoder();
-          decoder.start();
+          const mean = meanOf(message.channel);
+          decoder.start(mean);
           jobs.set(message.id, {
             id: message.id,
             decoder,
@@ -84,6 +131,13 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
             partialAt: 0,
             partialText: "",
             ended: false,
+            channel: message.channel,
+            mean,
+            kept: [],
+            keptSamples: 0,
+            again: 0,
+            lookedEarly: false,
+            lookedAtEnd: false,
           });
         } catch (error) {
           send({ kind: "failed", id: message.id, reason: error instanceof Error ? error.message : String(error) });
@@ -94,7 +148,7 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
       const job = jobs.get(message.id);
       if (job === undefined) return;
       if (message.kind === "audio") {
-        if (message.pcm.length > 0) job.queue.push(message.pcm);
+        if (message.pcm.length > 0) take(job, message.pcm);
       } else if (message.kind === "end") job.ended = true;
       else
         guarded(job, () => {
@@ -112,7 +166,10 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
           if (job.queue.length > 0) decodeSlice(job);
           else {
             const { text, words } = job.decoder.finish();
-            send({ kind: "final", id: job.id, text, words });
+            const first = !job.lookedAtEnd;
+            job.lookedAtEnd = true;
+            if (first && decodeAgain(job, true)) return;
+            send({ kind: "final", id: job.id, text, words, channel: joined(job.channel, job.decoder.heard()) });
             release(job, true);
           }
         });
@@ -121,4 +178,16 @@ export function decodeFairly(makeDecoder: () => Decoder, partialSamples: number,
       return false;
     },
   };
+}
+
+/** The first `samples` of the chunks. */
+function upTo(chunks: readonly Int16Array[], samples: number): Int16Array[] {
+  const first: Int16Array[] = [];
+  let left = samples;
+  for (const chunk of chunks) {
+    if (left <= 0) break;
+    first.push(chunk.subarray(0, left));
+    left -= chunk.length;
+  }
+  return first;
 }

@@ -1,21 +1,29 @@
 /** The few functions of libpocketsphinx 3 (0.8+5prealpha) that streaming needs, called through koffi. Blocks: only for a child process. */
 import koffi from "koffi";
 import type { RecognisedWord } from "../port.ts";
+import { type Channel, cepstrumSize, modelMean, unheard } from "./channel.ts";
 import type { Installation } from "./find-installation.ts";
 
 /** Ten-millisecond frames, as the model's front end cuts them. */
 const framesPerSecond = 100;
 
 export type Decoder = {
-  start(): void;
+  /** @param mean the mean cepstrum to begin with */
+  start(mean: readonly number[]): void;
   /** 16 kHz, 16-bit mono. */
   process(pcm: Int16Array): void;
   /** The best words so far. */
   partial(): { text: string; words: RecognisedWord[] };
   /** Ends the utterance and searches it to the end. */
   finish(): { text: string; words: RecognisedWord[] };
+  /** The cepstra of the utterance so far, also after `finish`. */
+  heard(): Channel;
   free(): void;
 };
+
+/** Offsets within `feat_t` and `cmn_t` of sphinxbase 0.8+5prealpha, where pointers have eight bytes. */
+const layout = { featCmn: 88, cmnMean: 0, cmnSum: 16, cmnFrames: 24, cmnSize: 28 };
+const cepstrum = koffi.array("float", cepstrumSize);
 
 /**
  * Opens the libraries.
@@ -42,6 +50,7 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
   const segFrames = lib.func("void ps_seg_frames(void *seg, _Out_ int *start, _Out_ int *end)");
   const segProb = lib.func("int ps_seg_prob(void *seg, void *ascr, void *lscr, void *lback)");
   const logmath = lib.func("void *ps_get_logmath(void *ps)");
+  const getFeat = lib.func("void *ps_get_feat(void *ps)");
 
   errSetLogfp(null);
 
@@ -56,6 +65,8 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
       installation.dictionary,
       "-logfn",
       "/dev/null",
+      "-cmninit",
+      modelMean.join(","),
       ...tuning,
     ];
     const config = parse(null, psArgs(), argv.length, argv, 0);
@@ -64,6 +75,7 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
     freeConfig(config);
     if (ps === null) throw new Error("libpocketsphinx could not load its model");
     const scale = logmath(ps);
+    const channel = channelOf(getFeat(ps));
 
     const read = (posteriors: boolean) => {
       const words: RecognisedWord[] = [];
@@ -79,7 +91,8 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
     };
     let open = false;
     return {
-      start() {
+      start(mean) {
+        channel?.begin(mean);
         if (startUtt(ps) !== 0) throw new Error("ps_start_utt failed");
         open = true;
       },
@@ -92,11 +105,37 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
         if (endUtt(ps) !== 0) return { text: "", words: [] };
         return read(true);
       },
+      heard: () => channel?.heard() ?? unheard,
       free() {
         if (open) endUtt(ps);
         free(ps);
       },
     };
+  };
+}
+
+/**
+ * The decoder's own mean normalisation, which no public function reaches.
+ * @returns undefined where the structures are not those expected: the library then normalises by itself, across legs
+ */
+function channelOf(feat: unknown): { begin(mean: readonly number[]): void; heard(): Channel } | undefined {
+  if (koffi.sizeof("void *") !== 8) return undefined;
+  const cmn = koffi.decode(feat, layout.featCmn, "void *") as unknown;
+  if (cmn === null || koffi.decode(cmn, layout.cmnSize, "int") !== cepstrumSize) return undefined;
+  const mean = koffi.decode(cmn, layout.cmnMean, "void *") as unknown;
+  const sum = koffi.decode(cmn, layout.cmnSum, "void *") as unknown;
+  const initial = koffi.decode(mean, cepstrum) as Float32Array;
+  if (modelMean.some((value, i) => Math.abs(initial[i]! - value) > 0.01)) return undefined;
+  return {
+    begin(value) {
+      koffi.encode(mean, cepstrum, value);
+      koffi.encode(sum, cepstrum, unheard.sum);
+      koffi.encode(cmn, layout.cmnFrames, "int", 0);
+    },
+    heard: () => ({
+      sum: Array.from(koffi.decode(sum, cepstrum) as Float32Array),
+      frames: koffi.decode(cmn, layout.cmnFrames, "int") as number,
+    }),
   };
 }
 

@@ -7,6 +7,7 @@ import { aborted, endedTwice, notStarted, stopped, timedOut, tooManyUtterances }
 import type { Capabilities, Recogniser, Recognition, Utterance, UtteranceOptions } from "../port.ts";
 import type { RecogniserSettings } from "../settings.ts";
 import { UtteranceAudio } from "../utterance-audio.ts";
+import { type Channel, unheard } from "./channel.ts";
 import type { Installation } from "./find-installation.ts";
 import type { FromWorker } from "./messages.ts";
 import { tuning } from "./tuning.ts";
@@ -14,6 +15,8 @@ import { WorkerProcess } from "./worker-process.ts";
 
 const samplesPerMs = 16;
 const startTimeoutMs = 30_000;
+/** Legs whose channel is remembered; beyond that the oldest is forgotten, should legEnded never come for it. */
+const mostChannels = 10_000;
 
 export type PocketsphinxDeps = {
   readonly settings: RecogniserSettings;
@@ -59,6 +62,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
 
   const open = new Map<number, Open>();
   const line: Open[] = [];
+  const channels = new Map<string, Channel>();
   let workers: WorkerProcess[] = [];
   let nextId = 1;
   let running = false;
@@ -73,6 +77,15 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     if (place >= 0) line.splice(place, 1);
     inUse.set(open.size);
     if (open.size === 0) drained?.();
+  };
+  const remember = (key: string, channel: Channel) => {
+    channels.delete(key);
+    channels.set(key, channel);
+    if (channels.size > mostChannels)
+      for (const oldest of channels.keys()) {
+        channels.delete(oldest);
+        break;
+      }
   };
   /** Before `end` the failure is kept for it: nobody is listening yet. */
   const fail = (utterance: Open, error: EarshotError) => {
@@ -92,7 +105,12 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
       const utterance = line.shift()!;
       utterance.worker = worker;
       worker.utterances.add(utterance.id);
-      worker.send({ kind: "begin", id: utterance.id, partials: utterance.options.onPartial !== undefined });
+      worker.send({
+        kind: "begin",
+        id: utterance.id,
+        partials: utterance.options.onPartial !== undefined,
+        channel: channels.get(legKey(utterance.options)) ?? unheard,
+      });
       for (const pcm of utterance.waitingAudio.chunks) worker.send({ kind: "audio", id: utterance.id, pcm });
       utterance.waitingAudio.clear();
       if (utterance.ended) worker.send({ kind: "end", id: utterance.id });
@@ -118,7 +136,8 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
         }),
       );
     else {
-      const { text, words } = message;
+      const { text, words, channel } = message;
+      remember(legKey(utterance.options), channel);
       forget(utterance);
       const confident = words.filter((word) => word.confidence !== undefined);
       const confidence =
@@ -263,10 +282,14 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
       };
     },
 
-    // Decoders belong to utterances, not to legs.
-    legEnded() {},
+    // Decoders belong to utterances; a leg has its channel only.
+    legEnded(call, leg) {
+      channels.delete(legKey({ callId: call, leg }));
+    },
   };
 }
+
+const legKey = (of: Pick<UtteranceOptions, "callId" | "leg">) => `${of.callId}/${of.leg}`;
 
 const backlogFull = (limitMs: number) =>
   new EarshotError("unavailable", "recogniser_backlog_full", "The engine fell so far behind that audio of this utterance was dropped.", {
