@@ -1,9 +1,9 @@
 /** Who is asking: a person with a session cookie, or a program with an API key. The same for REST and the live socket. */
 import type { IncomingHttpHeaders } from "node:http";
+import { hashToken } from "@earshot/platform/secrets/token.ts";
 import type { Role } from "@earshot/proto/api/administration.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { DirectoryStore, TenantRow, UserRow } from "../store/port.ts";
-import { hashToken } from "./token.ts";
 
 export const sessionCookie = "earshot_session";
 

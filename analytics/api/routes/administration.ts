@@ -1,9 +1,10 @@
 /** API keys, the tenant itself, the audit log, refused recording clients, status, alerts, demo calls. */
+
+import { generateToken, hashToken } from "@earshot/platform/secrets/token.ts";
 import { apiKey, apiKeyCreated, apiKeyInput, auditEntry, demoCallInput, refusal, systemStatus } from "@earshot/proto/api/administration.ts";
 import { alert, list } from "@earshot/proto/api/calls.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { z } from "zod";
-import { hashToken, newToken } from "../../access/token.ts";
 import { who } from "../access-control.ts";
 import type { Api, ApiContext } from "../context.ts";
 import { listQuery, pageOf } from "../list-query.ts";
@@ -57,7 +58,7 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
       const { tenant, actor } = who(request);
       if ((await directory.apiKeys(tenant.id)).length >= mostApiKeys)
         throw new EarshotError("quota", "api_key_limit", `There are ${mostApiKeys} keys already.`, { remedy: "Delete what is not used." });
-      const key = `ea_${newToken()}`;
+      const key = generateToken("ea");
       const prefix = key.slice(0, 9);
       const { id, createdAt } = await directory.createApiKey(tenant.id, request.body.name, prefix, hashToken(key));
       await directory.audit(tenant.id, { actor, action: "api_key.create", subject: id, details: { name: request.body.name, prefix } });

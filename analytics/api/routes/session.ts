@@ -1,25 +1,25 @@
 /** Log in, who am I, log out, change the password. */
+
+import { hashPassword, verifyPassword } from "@earshot/platform/secrets/password.ts";
+import { generateToken, hashToken } from "@earshot/platform/secrets/token.ts";
 import { changePassword, loginRequest, type Session, session } from "@earshot/proto/api/administration.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type Identity, sessionCookie } from "../../access/identity.ts";
-import { hashPassword, verifyPassword } from "../../access/password-hash.ts";
-import { hashToken, newToken } from "../../access/token.ts";
 import type { UserRow } from "../../store/port.ts";
 import { who } from "../access-control.ts";
 import type { Api, ApiContext } from "../context.ts";
 import { LoginLimit } from "../login-limit.ts";
 
-/** Verified where there is no such account, so that the answer takes as long. */
-const nobody = hashPassword(newToken());
-
 export function sessionRoutes(api: Api, context: ApiContext): void {
   const { directory, clock, settings, log, liveHub } = context;
   const limit = new LoginLimit(clock, settings.loginsPerMinute);
+  // Verified where there is no such account, so that the answer takes as long.
+  const nobody = hashPassword(generateToken("es"));
 
   const begin = async (request: FastifyRequest, reply: FastifyReply, user: UserRow): Promise<void> => {
-    const token = newToken();
+    const token = generateToken("es");
     const seconds = Math.round(settings.sessionHours * 3600);
     await directory.createSession(user.tenantId, user.id, hashToken(token), new Date(clock.now() + seconds * 1000));
     void reply.setCookie(sessionCookie, token, {

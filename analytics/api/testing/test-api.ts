@@ -10,12 +10,13 @@ import { createLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { hashPassword } from "@earshot/platform/secrets/password.ts";
+import { hashToken } from "@earshot/platform/secrets/token.ts";
 import { platformSettings } from "@earshot/platform/settings.ts";
 import type { Role } from "@earshot/proto/api/administration.ts";
 import { decodeEvent, type Event, type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
-import { hashPassword } from "../../access/password-hash.ts";
 import { LiveCalls } from "../../live/live-calls.ts";
 import { LiveHub } from "../../live/live-hub.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "../../store/postgres/directory-store.ts";
@@ -97,7 +98,6 @@ export async function startTestApi(
   });
   await addUser(first, "first@example.test", "tenant_admin");
   await addUser(first, "supervisor@example.test", "supervisor");
-  const { hashToken } = await import("../../access/token.ts");
   await directory.createApiKey(second, "test", "second", hashToken("second-key"));
 
   const calls = new MemoryCallStore();

@@ -1,10 +1,10 @@
 /** What a fresh installation has: one tenant, its administrator, a trunk for this machine, and a few rules worth having. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { hashPassword } from "@earshot/platform/secrets/password.ts";
+import { generatePassword, hashToken } from "@earshot/platform/secrets/token.ts";
 import type { PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import type { Pool } from "pg";
-import { hashPassword } from "../../access/password-hash.ts";
-import { hashToken } from "../../access/token.ts";
 import type { NewUser } from "../port.ts";
 import { type StoredTenant, toTenant } from "./rows.ts";
 import { lookUp, withTenant } from "./tenant-scope.ts";
@@ -101,7 +101,7 @@ export async function bootstrapDirectory(
   let oneTimePassword: string | undefined;
   let [first] = await lookUp<StoredTenant>(pool, "all_tenants()", []);
   if (first === undefined) {
-    const password = options.adminPassword || randomBytes(12).toString("base64url");
+    const password = options.adminPassword || generatePassword();
     if (!options.adminPassword) oneTimePassword = password;
     first = await insertTenant(pool, {
       name: "Default",

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
+import { hashPassword, verifyPassword } from "@earshot/platform/secrets/password.ts";
+import { hashToken } from "@earshot/platform/secrets/token.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hashPassword, verifyPassword } from "../../access/password-hash.ts";
-import { hashToken } from "../../access/token.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "./directory-store.ts";
 
 const settings = { poolSize: 4, queryTimeoutMs: 10_000 };
