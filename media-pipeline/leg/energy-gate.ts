@@ -8,9 +8,9 @@ export function levelDb(pcm: Int16Array, from: number, length: number): number {
   return mean <= 2.5e-10 ? -96 : 10 * Math.log10(mean);
 }
 
-const openOverFloorDb = 6;
+const openOverFloorDb = 9;
 /** Under this nothing is speech on a telephone line. */
-const absoluteFloorDb = -58;
+const absoluteFloorDb = -55;
 /** Rise of the noise floor per 32 ms window: 1.5 dB per second, slow against speech, which has pauses. */
 const risePerWindowDb = 0.048;
 
@@ -20,7 +20,7 @@ export class EnergyGate {
   #holdWindows = 0;
 
   /** @returns true where the window deserves the speech detector; stays open for `hold` windows so that the detector sees speech end */
-  step(db: number, hold = 6): boolean {
+  step(db: number, hold = 4): boolean {
     if (db < this.floorDb) this.floorDb += (Math.max(db, -80) - this.floorDb) * 0.3;
     else this.floorDb = Math.min(this.floorDb + risePerWindowDb, db, -35);
     if (db > absoluteFloorDb && db > this.floorDb + openOverFloorDb) this.#holdWindows = hold;
@@ -30,7 +30,7 @@ export class EnergyGate {
 
   /** Speech probability from level alone: 0.5 at 9 dB over the noise. */
   probability(db: number): number {
-    if (db <= absoluteFloorDb + 8) return 0;
+    if (db <= absoluteFloorDb + 5) return 0;
     const over = db - this.floorDb;
     return over <= 3 ? 0 : over >= 15 ? 1 : (over - 3) / 12;
   }

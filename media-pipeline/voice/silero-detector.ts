@@ -5,7 +5,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { VoiceDetector, VoiceSink, VoiceStream, Window } from "./detector.ts";
-import { createSharedMemory, inputSamples, maxBatch } from "./silero-memory.ts";
+import { type BatchReply, type BatchRequest, createSharedMemory, inputSamples, maxBatch, slots } from "./silero-memory.ts";
 import { slotKind, stateSize, WindowQueue } from "./window-queue.ts";
 
 /** After this many windows without the model its memory of the leg is of no use (half a second). */
@@ -60,17 +60,17 @@ export class SileroDetector implements VoiceDetector {
   readonly #output = new Float32Array(this.#memory.output);
   #worker: Worker | undefined;
   #waiting: Stream[] = [];
-  #batch: Stream[] = [];
-  #busy = false;
+  /** What is with the worker, by slot. */
+  readonly #batches: (Stream[] | undefined)[] = Array.from({ length: slots }, () => undefined);
   #timer: (() => void) | undefined;
   readonly #windows;
-  readonly #batches;
+  readonly #batchCount;
 
   constructor(deps: Deps, options: Options) {
     this.#deps = deps;
     this.#options = options;
     this.#windows = deps.metrics.counter("earshot_vad_windows_total", "Windows of 32 ms judged, by what judged them", ["how"]);
-    this.#batches = deps.metrics.counter("earshot_vad_batches_total", "Batches run by the speech detector");
+    this.#batchCount = deps.metrics.counter("earshot_vad_batches_total", "Batches run by the speech detector");
   }
 
   /** @throws EarshotError unavailable `vad_unavailable` where onnxruntime or the model does not load */
@@ -95,7 +95,7 @@ export class SileroDetector implements VoiceDetector {
       });
     }
     for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
-    worker.on("message", (message: string) => this.#ran(message === "done", message));
+    worker.on("message", (reply: BatchReply) => this.#ran(reply));
     worker.on("error", (error) => this.#lost(error));
     worker.on("exit", () => this.#lost(new Error("the detector's thread ended")));
     this.#worker = worker;
@@ -110,7 +110,7 @@ export class SileroDetector implements VoiceDetector {
     for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     worker.ref();
-    worker.postMessage(0);
+    worker.postMessage({ slot: 0, count: 0 } satisfies BatchRequest);
     let cancel = (): void => {};
     await Promise.race([ended, new Promise<void>((resolve) => (cancel = this.#deps.clock.after(Math.max(1, deadlineMs), resolve)))]);
     cancel();
@@ -126,7 +126,10 @@ export class SileroDetector implements VoiceDetector {
     if (stream.inBatch) {
       // The model's answer for it comes too late now; its state goes on from the window behind.
       stream.inBatch = false;
-      this.#batch[this.#batch.indexOf(stream)] = gone;
+      for (const batch of this.#batches) {
+        const at = batch?.indexOf(stream) ?? -1;
+        if (at >= 0) batch![at] = gone;
+      }
     }
     this.#windows.inc({ how: "overflow" });
     const probability = stream.queue.headEnergyProbability();
@@ -166,15 +169,16 @@ export class SileroDetector implements VoiceDetector {
   }
 
   #schedule(): void {
-    if (this.#busy) return;
-    if (this.#waiting.length >= maxBatch) this.#run();
+    if (this.#waiting.length >= maxBatch && this.#batches.includes(undefined)) this.#run();
     else this.#timer ??= this.#deps.clock.after(this.#options.batchIntervalMs, () => this.#run());
   }
 
   #run(): void {
     this.#timer?.();
     this.#timer = undefined;
-    if (this.#busy || this.#worker === undefined) return;
+    const slot = this.#batches.indexOf(undefined);
+    // Where both slots are taken, the reply of the next one runs what waits.
+    if (slot < 0 || this.#worker === undefined) return;
     const taken = this.#waiting.splice(0, maxBatch);
     const batch: Stream[] = [];
     const settled: Stream[] = [];
@@ -187,10 +191,10 @@ export class SileroDetector implements VoiceDetector {
       }
       stream.inBatch = true;
       const count = batch.length;
-      stream.queue.fill(this.#input, count * inputSamples);
+      stream.queue.fill(this.#input, (slot * maxBatch + count) * inputSamples);
       const { state } = stream.queue;
-      const low = count * stateSize;
-      const high = (maxBatch + count) * stateSize;
+      const low = (slot * 2 * maxBatch + count) * stateSize;
+      const high = low + maxBatch * stateSize;
       for (let i = 0; i < stateSize; i++) {
         this.#state[low + i] = state[i]!;
         this.#state[high + i] = state[stateSize + i]!;
@@ -198,30 +202,29 @@ export class SileroDetector implements VoiceDetector {
       batch.push(stream);
     }
     if (batch.length > 0) {
-      this.#batch = batch;
-      this.#busy = true;
-      this.#batches.inc();
+      this.#batches[slot] = batch;
+      this.#batchCount.inc();
       this.#windows.inc({ how: "silero" }, batch.length);
-      this.#worker.postMessage(batch.length);
+      this.#worker.postMessage({ slot, count: batch.length } satisfies BatchRequest);
     }
     for (const stream of settled) this.advance(stream);
-    if (!this.#busy && this.#waiting.length > 0) this.#schedule();
+    if (this.#waiting.length > 0) this.#schedule();
   }
 
-  #ran(ok: boolean, message: string): void {
-    if (!ok) this.#deps.log.error({ message }, "the speech detector failed on a batch; judged by energy");
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#busy = false;
+  #ran({ slot, failure }: BatchReply): void {
+    const ok = failure === "";
+    if (!ok) this.#deps.log.error({ failure }, "the speech detector failed on a batch; judged by energy");
+    const batch = this.#batches[slot] ?? [];
+    this.#batches[slot] = undefined;
     for (let i = 0; i < batch.length; i++) {
       const stream = batch[i]!;
       if (stream === gone) continue;
       const { queue, sink } = stream;
       stream.inBatch = false;
-      const probability = ok ? this.#output[i]! : queue.headEnergyProbability();
+      const probability = ok ? this.#output[slot * maxBatch + i]! : queue.headEnergyProbability();
       if (ok) {
-        const low = i * stateSize;
-        const high = (maxBatch + i) * stateSize;
+        const low = (slot * 2 * maxBatch + i) * stateSize;
+        const high = low + maxBatch * stateSize;
         for (let at = 0; at < stateSize; at++) {
           queue.state[at] = this.#state[low + at]!;
           queue.state[stateSize + at] = this.#state[high + at]!;
@@ -240,7 +243,7 @@ export class SileroDetector implements VoiceDetector {
     if (this.#worker === undefined) return;
     this.#deps.log.error({ err: error }, "the speech detector's thread is gone; speech is judged by energy alone");
     this.#worker = undefined;
-    if (this.#busy) this.#ran(false, "thread gone");
+    for (let slot = 0; slot < slots; slot++) this.#ran({ slot, failure: "thread gone" });
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const stream of waiting) {

@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { inputSamples, maxBatch, type SharedMemory } from "./silero-memory.ts";
+import { type BatchReply, type BatchRequest, inputSamples, maxBatch, type SharedMemory } from "./silero-memory.ts";
 import { stateSize } from "./window-queue.ts";
 
 const port = parentPort;
@@ -24,30 +24,35 @@ const session: InferenceSession = await ort.InferenceSession.create(require.reso
 });
 const rate: Tensor = new ort.Tensor("int64", BigInt64Array.of(8000n), []);
 
-async function run(count: number): Promise<void> {
+async function run({ slot, count }: BatchRequest): Promise<void> {
   const layer = count * stateSize;
+  const low = slot * 2 * maxBatch * stateSize;
+  const high = low + maxBatch * stateSize;
+  const from = slot * maxBatch * inputSamples;
   const packed = new Float32Array(2 * layer);
-  packed.set(state.subarray(0, layer), 0);
-  packed.set(state.subarray(maxBatch * stateSize, maxBatch * stateSize + layer), layer);
+  packed.set(state.subarray(low, low + layer), 0);
+  packed.set(state.subarray(high, high + layer), layer);
   const results = await session.run({
-    input: new ort.Tensor("float32", input.slice(0, count * inputSamples), [count, inputSamples]),
+    input: new ort.Tensor("float32", input.slice(from, from + count * inputSamples), [count, inputSamples]),
     state: new ort.Tensor("float32", packed, [2, count, stateSize]),
     sr: rate,
   });
   const next = results.stateN!.data as Float32Array;
-  state.set(next.subarray(0, layer), 0);
-  state.set(next.subarray(layer, 2 * layer), maxBatch * stateSize);
-  output.set(results.output!.data as Float32Array);
+  state.set(next.subarray(0, layer), low);
+  state.set(next.subarray(layer, 2 * layer), high);
+  output.set(results.output!.data as Float32Array, slot * maxBatch);
 }
 
-port.on("message", (count: number) => {
-  if (count === 0) {
+const reply = (message: BatchReply): void => port.postMessage(message);
+
+port.on("message", (request: BatchRequest) => {
+  if (request.count === 0) {
     port.close();
     return;
   }
-  run(count).then(
-    () => port.postMessage("done"),
-    (error: unknown) => port.postMessage(`failed: ${error instanceof Error ? error.message : String(error)}`),
+  run(request).then(
+    () => reply({ slot: request.slot, failure: "" }),
+    (error: unknown) => reply({ slot: request.slot, failure: error instanceof Error ? error.message : String(error) }),
   );
 });
 port.postMessage("ready");
