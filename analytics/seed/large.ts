@@ -39,27 +39,30 @@ function callsSql(options: LargeOptions, from: number, count: number): string {
   const agents = literal(Array.from({ length: 200 }, (_, index) => `Agent ${index + 1}`));
   const queues = literal(["Service", "Sales", "Billing", "Technical support", "Cancellations", "Complaints", "Reception", "Partners"]);
   return `
-INSERT INTO calls (tenant, newest_first, call_id, version, started_at, ended_at, duration_ms, changed_at, termination,
-  termination_detail, direction, queue, trunk_id, trunk_name, source, agent, caller, legs, recording_paused, agent_sentiment,
-  caller_sentiment, attention, talk_ratio, mos, alert_count, dtmf_count, stages, external_call_id, sip_call_id, peer, user_agent,
-  packets_received, packets_lost)
+INSERT INTO calls (tenant, newest_first, call_id, version, started_at, ended_at, duration_ms, termination, direction, queue, trunk_id, agent,
+  caller, agent_sentiment, caller_sentiment, attention, mos, alert_count, card)
 WITH ${startedMs} AS started_ms,
   toUInt32(15000 - 240000 * log(1 - 0.98 * ${part("duration")})) AS lasted_ms,
   ${agents}[sipHash64(number, 'agent') % 200 + 1] AS agent_name,
   concat('+49', toString(30000000 + sipHash64(number, 'caller') % 60000000)) AS caller_number,
   toFloat32(round(greatest(-1, least(1, (${part("s1")} + ${part("s2")} + ${part("s3")}) / 1.5 - 0.95)), 3)) AS sentiment
-SELECT ${tenantSql(options.tenants)}, -started_ms, ${callIdSql}, 4, fromUnixTimestamp64Milli(started_ms, 'UTC'),
-  fromUnixTimestamp64Milli(started_ms + lasted_ms, 'UTC'), lasted_ms, fromUnixTimestamp64Milli(started_ms, 'UTC'),
-  multiIf(${part("end")} < 0.97, 'bye', ${part("end")} < 0.985, 'media_timeout', 'session_timer'), '',
-  multiIf(${part("direction")} < 0.8, 'inbound', 'outbound'), ${queues}[sipHash64(number, 'queue') % 8 + 1], 'trunk-1', 'Main trunk', 'siprec',
-  agent_name, caller_number,
-  concat('[{"index":0,"label":"1","speaker":"agent","speakerReason":"extension-map","name":"","address":"sip:', toString(100 + sipHash64(number, 'agent') % 200),
+SELECT ${tenantSql(options.tenants)}, -started_ms, ${callIdSql} AS id, 4, fromUnixTimestamp64Milli(started_ms, 'UTC'),
+  fromUnixTimestamp64Milli(started_ms + lasted_ms, 'UTC'), lasted_ms,
+  multiIf(${part("end")} < 0.97, 'bye', ${part("end")} < 0.985, 'media_timeout', 'session_timer') AS ended_by,
+  multiIf(${part("direction")} < 0.8, 'inbound', 'outbound') AS way, ${queues}[sipHash64(number, 'queue') % 8 + 1] AS queue_name, 'trunk-1',
+  agent_name, caller_number, toFloat32(round(0.1 + sentiment / 3, 3)) AS agent_mood, sentiment AS caller_mood,
+  toFloat32(round(100 * pow(${part("attention")}, 4))) AS attention_score, toFloat32(round(4.41 - 2.5 * pow(${part("mos")}, 6), 2)) AS line_mos,
+  toUInt16(${part("alert")} < 0.06) AS alerts_raised,
+  concat('{"id":"', id, '","startedAtMs":', toString(started_ms), ',"endedAtMs":', toString(started_ms + lasted_ms), ',"durationMs":', toString(lasted_ms),
+    ',"changedAtMs":', toString(started_ms), ',"termination":"', ended_by, '","terminationDetail":"","direction":"', way, '","queue":"', queue_name,
+    '","trunkId":"trunk-1","trunkName":"Main trunk","source":"siprec","agent":"', agent_name, '","caller":"', caller_number,
+    '","legs":[{"index":0,"label":"1","speaker":"agent","speakerReason":"extension-map","name":"","address":"sip:', toString(100 + sipHash64(number, 'agent') % 200),
     '@pbx","agentName":"', agent_name, '","codec":"PCMA","state":"active"},{"index":1,"label":"2","speaker":"caller","speakerReason":"extension-map","name":"","address":"sip:',
-    caller_number, '@pbx","agentName":"","codec":"PCMA","state":"active"}]'),
-  0, toFloat32(round(0.1 + sentiment / 3, 3)), sentiment, toFloat32(round(100 * pow(${part("attention")}, 4))),
-  toFloat32(round(0.3 + 0.4 * ${part("talk")}, 3)), toFloat32(round(4.41 - 2.5 * pow(${part("mos")}, 6), 2)),
-  if(${part("alert")} < 0.06, 1, 0), 0, 'ddddd', concat('pbx-', toString(number)), concat(toString(number), '@pbx'), '192.0.2.10:5060', 'PBX/1.0',
-  toUInt32(lasted_ms / 10), toUInt32(lasted_ms / 10 * 0.02 * pow(${part("mos")}, 6))
+    caller_number, '@pbx","agentName":"","codec":"PCMA","state":"active"}],"recordingPaused":false,"agentSentiment":', toString(agent_mood),
+    ',"callerSentiment":', toString(caller_mood), ',"attention":', toString(attention_score), ',"talkRatio":', toString(round(0.3 + 0.4 * ${part("talk")}, 3)),
+    ',"mos":', toString(line_mos), ',"alertCount":', toString(alerts_raised), ',"dtmfCount":0,"stages":"ddddd","externalCallId":"pbx-', toString(number),
+    '","sipCallId":"', toString(number), '@pbx","peer":"192.0.2.10:5060","userAgent":"PBX/1.0","packetsReceived":', toString(intDiv(lasted_ms, 10)),
+    ',"packetsLost":0}')
 FROM numbers(${from}, ${count})
 SETTINGS max_threads = 2, max_insert_threads = 1`;
 }

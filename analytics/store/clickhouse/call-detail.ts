@@ -2,7 +2,7 @@
 import type { Alert, CallDetail, Conversation, LedgerStage, LineQuality, Segment } from "@earshot/proto/api/calls.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { StoredRecording } from "../port.ts";
-import { type CallRow, callRowColumns, parseLegs, summaryOf } from "./call-row.ts";
+import { type CallCard, type CallRow, callRowColumns, parseCard, summaryOf } from "./call-row.ts";
 import { type LedgerRow, ledgerOf } from "./ledger.ts";
 import { speakerOfLeg } from "./legs.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
@@ -10,20 +10,22 @@ import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 const ofCall = `FINAL WHERE ${ofTenant} AND call_id = {id:String}`;
 
 /** By id alone: among the open calls by key, among the settled ones the bloom filter leaves a few granules of the whole table. */
-export async function callRow(query: TenantQuery, tenant: TenantId, id: string): Promise<CallRow | undefined> {
+export async function callCard(query: TenantQuery, tenant: TenantId, id: string): Promise<CallCard | undefined> {
   const rows = await Promise.all([
     query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open ${ofCall}`, { id }),
     query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id = {id:String}`, { id }),
   ]);
   const row = rows.flat()[0];
+  if (row === undefined) return undefined;
+  const card = parseCard(row);
   // Its start has not arrived yet: not a call that could be shown.
-  return row === undefined || row.started_at_ms === 0 ? undefined : row;
+  return card.startedAtMs === 0 ? undefined : card;
 }
 
 export async function callDetail(query: TenantQuery, tenant: TenantId, id: string, nowMs: number): Promise<CallDetail | undefined> {
-  const row = await callRow(query, tenant, id);
-  if (row === undefined) return undefined;
-  const legs = parseLegs(row.legs);
+  const card = await callCard(query, tenant, id);
+  if (card === undefined) return undefined;
+  const legs = card.legs;
   const [conversations, attentions, alerts, quality, recordings] = await Promise.all([
     query<{ metrics: string }>(tenant, `SELECT metrics FROM conversations ${ofCall}`, { id }),
     query<{ reasons: string }>(tenant, `SELECT reasons FROM attentions ${ofCall}`, { id }),
@@ -53,11 +55,11 @@ export async function callDetail(query: TenantQuery, tenant: TenantId, id: strin
   ]);
   const recording = recordings[0];
   return {
-    ...summaryOf(row, nowMs),
-    externalCallId: row.external_call_id,
-    sipCallId: row.sip_call_id,
-    peer: row.peer,
-    userAgent: row.user_agent,
+    ...summaryOf(card, nowMs),
+    externalCallId: card.externalCallId,
+    sipCallId: card.sipCallId,
+    peer: card.peer,
+    userAgent: card.userAgent,
     conversation: conversations[0] === undefined ? null : (JSON.parse(conversations[0].metrics) as Conversation),
     attentionReasons: attentions[0] === undefined ? [] : (JSON.parse(attentions[0].reasons) as CallDetail["attentionReasons"]),
     alerts: alerts.map((alert) => ({
@@ -87,7 +89,7 @@ export async function callDetail(query: TenantQuery, tenant: TenantId, id: strin
             peaks: recording.peaks64,
             channelLegs: recording.channel_legs,
           },
-    dtmfCount: row.dtmf_count,
+    dtmfCount: card.dtmfCount,
   };
 }
 
@@ -140,8 +142,8 @@ function lineQualityOf(row: QualityRow): LineQuality {
 }
 
 export async function transcript(query: TenantQuery, tenant: TenantId, id: string): Promise<Segment[]> {
-  const [row, segments, sentiments] = await Promise.all([
-    callRow(query, tenant, id),
+  const [card, segments, sentiments] = await Promise.all([
+    callCard(query, tenant, id),
     query<{
       segment_id: string;
       leg: number;
@@ -164,7 +166,7 @@ export async function transcript(query: TenantQuery, tenant: TenantId, id: strin
     ),
     query<{ segment_id: string; score: number }>(tenant, `SELECT segment_id, score FROM sentiments ${ofCall}`, { id }),
   ]);
-  const legs = row === undefined ? [] : parseLegs(row.legs);
+  const legs = card?.legs ?? [];
   const scores = new Map(sentiments.map((sentiment) => [sentiment.segment_id, sentiment.score]));
   return segments.map((segment) => ({
     segmentId: segment.segment_id,
@@ -195,15 +197,15 @@ function knownConfidence(value: number): number | null {
 
 /** Empty where there is no such call. */
 export async function ledger(query: TenantQuery, tenant: TenantId, id: string, nowMs: number): Promise<LedgerStage[]> {
-  const [row, rows] = await Promise.all([
-    callRow(query, tenant, id),
+  const [card, rows] = await Promise.all([
+    callCard(query, tenant, id),
     query<LedgerRow>(
       tenant,
       `SELECT stage, outcome, toFloat64(version) AS version, toFloat64(toUnixTimestamp64Milli(stage_started_at)) AS stage_started_at, detail, remedy FROM ledger ${ofCall}`,
       { id },
     ),
   ]);
-  return row === undefined ? [] : ledgerOf(rows, row.ended_at_ms, nowMs);
+  return card === undefined ? [] : ledgerOf(rows, card.endedAtMs, nowMs);
 }
 
 export async function recording(query: TenantQuery, tenant: TenantId, id: string): Promise<StoredRecording | undefined> {

@@ -51,7 +51,7 @@ export function callFilter(query: CallQuery): CallFilter {
   for (const [index, term] of terms.entries()) {
     const name = `term${index}`;
     const has = term.length === 1 ? `hasAllTokens(text, {${name}:Array(String)})` : `hasPhrase(text, {${name}:String})`;
-    add(`call_id IN (SELECT call_id FROM segments WHERE ${ofTenant} AND ${has})`, name, term.length === 1 ? term : term.join(" "));
+    add(`call_key IN (SELECT call_key FROM segments WHERE ${ofTenant} AND ${has})`, name, term.length === 1 ? term : term.join(" "));
   }
   return {
     sql: conditions.map((condition) => ` AND ${condition}`).join(""),

@@ -4,7 +4,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { CallStatistics } from "../port.ts";
 import { type CallFilter, callFilter } from "./call-filter.ts";
-import { type CallRow, callRowColumns, parseLegs, summaryOf } from "./call-row.ts";
+import { type CallCard, type CallRow, callRowColumns, parseCard, summaryOf } from "./call-row.ts";
 import { speakerOfLeg } from "./legs.ts";
 import { matchesIn } from "./search-words.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
@@ -29,123 +29,144 @@ export async function listCalls(
 ): Promise<{ data: CallListItem[]; total: number }> {
   const filter = callFilter(asked);
   if (filter.impossible) return { data: [], total: 0 };
-  const sources = await callSources(query, tenant, filter);
-  const order = orderOf(asked);
-  const keys = ["call_id", "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(", ");
-  const offset = (asked.page - 1) * asked.perPage;
-  const [found, counted] = await Promise.all([
-    // First the keys of the page, then its rows: sorting carries no wide columns.
-    query<{ call_id: string; newest_first: number }>(
-      tenant,
-      `SELECT call_id, toFloat64(newest_first) AS newest_first FROM (${sources
-        .map((source) => `(SELECT ${keys} ${source} ORDER BY ${order} LIMIT {upTo:UInt64})`)
-        .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
-      { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
-    ),
-    query<{ total: number }>(
-      tenant,
-      `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map((source) => `SELECT count() AS calls ${source}`).join(" UNION ALL ")})`,
-      filter.params,
-    ),
-  ]);
-  const rows = await rowsOf(query, tenant, found);
-  const data: CallListItem[] = rows.map((row) => summaryOf(row, nowMs));
-  if (filter.terms.length > 0 && rows.length > 0) await addHits(query, tenant, filter, rows, data);
-  return { data, total: counted[0]?.total ?? 0 };
+  const { keys, total } = await withSources(query, tenant, filter, async (sources) => {
+    const order = orderOf(asked);
+    const columns = ["call_id", "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(", ");
+    const offset = (asked.page - 1) * asked.perPage;
+    const [found, counted] = await Promise.all([
+      // First the keys of the page, then its cards: sorting carries no wide column.
+      query<PageKey>(
+        tenant,
+        `SELECT call_id, toFloat64(newest_first) AS newest_first, open FROM (${sources
+          .map((source, open) => `(SELECT ${columns}, ${open} AS open ${source} ORDER BY ${order} LIMIT {upTo:UInt64})`)
+          .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
+        { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
+      ),
+      query<{ total: number }>(
+        tenant,
+        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map((source) => `SELECT count() AS calls ${source}`).join(" UNION ALL ")})`,
+        filter.params,
+      ),
+    ]);
+    return { keys: found, total: counted[0]?.total ?? 0 };
+  });
+  const cards = await cardsOf(query, tenant, keys);
+  const data: CallListItem[] = cards.map((card) => summaryOf(card, nowMs));
+  if (filter.terms.length > 0 && cards.length > 0) await addHits(query, tenant, filter, cards, data);
+  return { data, total };
 }
+
+type PageKey = { call_id: string; newest_first: number; open: number };
+/** FROM and WHERE over the settled and over the open calls: together every call once. */
+type Sources = readonly [settled: string, open: string];
 
 /**
- * FROM and WHERE over the settled and over the open calls: together every call once. Only while a settled call is open again (changed late,
- * or being moved this moment) does the settled side leave it out; otherwise that costs nothing.
+ * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
+ * beside the query itself, which is done again in that rare case: otherwise it costs nothing.
  */
-async function callSources(query: TenantQuery, tenant: TenantId, filter: CallFilter): Promise<[settled: string, open: string]> {
-  const twice = await query<{ calls: number }>(
-    tenant,
-    `SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${ofTenant} AND in_settled = 1`,
-  );
-  const except =
-    (twice[0]?.calls ?? 0) === 0 ? "" : ` AND call_id NOT IN (SELECT call_id FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`;
-  return [`FROM calls WHERE ${ofTenant}${filter.sql}${except}`, `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}`];
-}
-
-async function rowsOf(
+async function withSources<T>(
   query: TenantQuery,
   tenant: TenantId,
-  found: readonly { call_id: string; newest_first: number }[],
-): Promise<CallRow[]> {
-  if (found.length === 0) return [];
-  const params = { ids: found.map((row) => row.call_id), starts: found.map((row) => row.newest_first) };
-  const which = `WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)}`;
-  const [settled, open] = await Promise.all([
-    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls ${which}`, params),
-    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open FINAL ${which}`, params),
+  filter: CallFilter,
+  read: (sources: Sources) => Promise<T>,
+): Promise<T> {
+  const settled = `FROM calls WHERE ${ofTenant}${filter.sql}`;
+  const open = `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}`;
+  const [twice, answer] = await Promise.all([
+    query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${ofTenant} AND in_settled = 1`),
+    read([settled, open]),
   ]);
-  const byId = new Map([...settled, ...open].map((row) => [row.call_id, row]));
+  if ((twice[0]?.calls ?? 0) === 0) return answer;
+  return read([`${settled} AND call_key NOT IN (SELECT call_key FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`, open]);
+}
+
+async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly PageKey[]): Promise<CallCard[]> {
+  const read = async (table: string, of: readonly PageKey[]): Promise<CallRow[]> =>
+    of.length === 0
+      ? []
+      : query<CallRow>(
+          tenant,
+          `SELECT ${callRowColumns} FROM ${table} WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)}`,
+          { ids: of.map((key) => key.call_id), starts: of.map((key) => key.newest_first) },
+        );
+  const [settled, open] = await Promise.all([
+    read(
+      "calls",
+      keys.filter((key) => key.open === 0),
+    ),
+    read(
+      "calls_open FINAL",
+      keys.filter((key) => key.open === 1),
+    ),
+  ]);
+  const byId = new Map([...settled, ...open].map((row) => parseCard(row)).map((card) => [card.id, card]));
   // In the order found; a call that was moved in between counts once.
-  return [...new Set(params.ids)].flatMap((id) => byId.get(id) ?? []);
+  return [...new Set(keys.map((key) => key.call_id))].flatMap((id) => byId.get(id) ?? []);
 }
 
 function orderOf(asked: CallQuery): string {
   const descending = asked.order === "desc";
   if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, call_id ${descending ? "ASC" : "DESC"}`;
-  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, call_id`;
+  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first`;
 }
 
 async function addHits(
   query: TenantQuery,
   tenant: TenantId,
   filter: CallFilter,
-  rows: readonly CallRow[],
+  cards: readonly CallCard[],
   data: CallListItem[],
 ): Promise<void> {
   const segments = await query<{ call_id: string; segment_id: string; leg: number; start_ms: number; text: string }>(
     tenant,
-    `SELECT call_id, segment_id, leg, start_ms, text FROM segments FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ` +
-      "AND hasAnyTokens(text, {words:Array(String)}) ORDER BY call_id, start_ms, segment_id LIMIT {perCall:UInt32} BY call_id",
+    // The newest revision of each segment; no FINAL, which would merge whole granules for these few.
+    "SELECT call_id, segment_id, leg, start_ms, text FROM (SELECT call_id, segment_id, leg, start_ms, text FROM segments " +
+      `WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ORDER BY call_id, start_ms, segment_id, revision DESC LIMIT 1 BY call_id, segment_id) ` +
+      "WHERE hasAnyTokens(lowerUTF8(text), {words:Array(String)}) ORDER BY call_id, start_ms LIMIT {perCall:UInt32} BY call_id",
     // Words of a phrase also stand apart in other segments: read more than are shown, then look for the phrase itself.
-    { ids: rows.map((row) => row.call_id), words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
+    { ids: cards.map((card) => card.id), words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
   );
   const byCall = Map.groupBy(segments, (segment) => segment.call_id);
-  for (const [index, row] of rows.entries()) {
-    const legs = parseLegs(row.legs);
-    data[index]!.hits = (byCall.get(row.call_id) ?? [])
+  for (const [index, card] of cards.entries())
+    data[index]!.hits = (byCall.get(card.id) ?? [])
       .map((segment) => ({
         segmentId: segment.segment_id,
-        speaker: speakerOfLeg(legs, segment.leg),
+        speaker: speakerOfLeg(card.legs, segment.leg),
         startMs: segment.start_ms,
         text: segment.text,
         matches: matchesIn(segment.text, filter.terms),
       }))
       .filter((hit) => hit.matches.length > 0)
       .slice(0, hitsPerCall);
-  }
 }
 
 export async function statistics(query: TenantQuery, tenant: TenantId, asked: CallQuery, timezone: string): Promise<CallStatistics> {
   checkTimezone(timezone);
   const filter = callFilter(asked);
-  const sources = filter.impossible ? [] : await callSources(query, tenant, filter);
+  type Day = {
+    day: string;
+    calls: number;
+    ended: number;
+    total_duration_ms: number;
+    sentiment_sum: number;
+    sentiment_calls: number;
+    mos_sum: number;
+    mos_calls: number;
+    with_alerts: number;
+  };
   const rows = filter.impossible
     ? []
-    : await query<{
-        day: string;
-        calls: number;
-        ended: number;
-        total_duration_ms: number;
-        sentiment_sum: number;
-        sentiment_calls: number;
-        mos_sum: number;
-        mos_calls: number;
-        with_alerts: number;
-      }>(
-        tenant,
-        "SELECT toString(toDate(started_at, {timezone:String})) AS day, toFloat64(count()) AS calls, toFloat64(count(duration_ms)) AS ended, " +
-          "toFloat64(sum(ifNull(duration_ms, 0))) AS total_duration_ms, sum(toFloat64(ifNull(caller_sentiment, 0))) AS sentiment_sum, " +
-          "toFloat64(count(caller_sentiment)) AS sentiment_calls, sum(toFloat64(ifNull(mos, 0))) AS mos_sum, toFloat64(count(mos)) AS mos_calls, " +
-          `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM (${sources
-            .map((source) => `SELECT started_at, duration_ms, caller_sentiment, mos, alert_count ${source}`)
-            .join(" UNION ALL ")}) GROUP BY day ORDER BY day`,
-        { ...filter.params, timezone },
+    : await withSources(query, tenant, filter, (sources) =>
+        query<Day>(
+          tenant,
+          "SELECT toString(toDate(started_at, {timezone:String})) AS day, toFloat64(count()) AS calls, toFloat64(count(duration_ms)) AS ended, " +
+            "toFloat64(sum(ifNull(duration_ms, 0))) AS total_duration_ms, sum(toFloat64(ifNull(caller_sentiment, 0))) AS sentiment_sum, " +
+            "toFloat64(count(caller_sentiment)) AS sentiment_calls, sum(toFloat64(ifNull(mos, 0))) AS mos_sum, toFloat64(count(mos)) AS mos_calls, " +
+            `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM (${sources
+              .map((source) => `SELECT started_at, duration_ms, caller_sentiment, mos, alert_count ${source}`)
+              .join(" UNION ALL ")}) GROUP BY day ORDER BY day`,
+          { ...filter.params, timezone },
+        ),
       );
   const sum = (pick: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + pick(row), 0);
   const mean = (total: number, count: number) => (count === 0 ? null : total / count);

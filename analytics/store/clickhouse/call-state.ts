@@ -4,7 +4,7 @@
  */
 import type { Leg } from "@earshot/proto/api/calls.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
-import type { CallRow } from "./call-row.ts";
+import type { CallCard, CallRow } from "./call-row.ts";
 import { isStage, outcomeOf, type StageName, type StageState, stagesToLetters, supersedes } from "./ledger.ts";
 import { legsOf, nameOfSide, speakerOfLeg } from "./legs.ts";
 import { conversationVersion, unknownBelowZero } from "./tables.ts";
@@ -20,10 +20,9 @@ export class CallState {
 
   startedAtMs = 0;
   endedAtMs = 0;
-  legs: Leg[] = [];
-  #legsJson = "";
+  legs: readonly Leg[] = [];
   #changedAtMs = 0;
-  #row: Omit<CallRow, "call_id" | "version" | "duration_ms">;
+  #card: CallCard;
 
   readonly sentiments = new Map<string, { leg: number; score: number; atMs: number }>();
   /** MOS by leg and start of the interval. */
@@ -37,18 +36,17 @@ export class CallState {
   constructor(tenant: string, callId: string) {
     this.tenant = tenant;
     this.callId = callId;
-    this.#row = emptyRow();
+    this.#card = emptyCard(callId);
   }
 
   /** Takes the row of the store as the state to go on from. */
-  restore(row: CallRow, legs: Leg[]): void {
+  restore(row: CallRow, card: CallCard): void {
     this.stored = row;
-    this.startedAtMs = row.started_at_ms;
-    this.endedAtMs = row.ended_at_ms;
-    this.#changedAtMs = row.changed_at_ms;
-    const { call_id: _id, version: _version, duration_ms: _duration, ...rest } = row;
-    this.#row = rest;
-    this.#setLegs(legs);
+    this.#card = card;
+    this.startedAtMs = card.startedAtMs;
+    this.endedAtMs = card.endedAtMs;
+    this.legs = card.legs;
+    this.#changedAtMs = card.changedAtMs;
   }
 
   apply(event: Event): void {
@@ -85,14 +83,14 @@ export class CallState {
       case "attention":
         if (atMs >= this.attentionAtMs) {
           this.attentionAtMs = atMs;
-          this.#row.attention = payload.value.score;
+          this.#card.attention = rounded(payload.value.score) ?? 0;
         }
         break;
       case "conversationMetrics": {
         const version = conversationVersion(event, payload.value);
         if (version >= this.conversationVersion) {
           this.conversationVersion = version;
-          this.#row.talk_ratio = unknownBelowZero(payload.value.talkRatio);
+          this.#card.talkRatio = rounded(unknownBelowZero(payload.value.talkRatio));
         }
         break;
       }
@@ -111,74 +109,69 @@ export class CallState {
     if (supersedes(state, this.stages.get(stage))) this.stages.set(stage, state);
   }
 
-  /** The wide row as it stands now, under the next version. */
-  toRow(): CallRow {
-    const row = this.#row;
-    row.started_at_ms = this.startedAtMs;
-    row.ended_at_ms = this.endedAtMs;
-    row.changed_at_ms = this.#changedAtMs;
-    row.legs = this.#legsJson;
-    row.agent = nameOfSide(this.legs, "agent");
-    row.caller = nameOfSide(this.legs, "caller");
-    row.agent_sentiment = this.#meanSentiment("agent");
-    row.caller_sentiment = this.#meanSentiment("caller");
-    row.mos = this.#worstMeanMos();
-    row.alert_count = this.alerts.size;
-    row.dtmf_count = this.keyPresses.size;
-    row.stages = stagesToLetters(this.stages);
-    return {
-      ...row,
-      call_id: this.callId,
-      version: (this.stored?.version ?? 0) + versionStep,
-      duration_ms: this.endedAtMs > 0 && this.startedAtMs > 0 ? Math.max(0, this.endedAtMs - this.startedAtMs) : null,
-    };
+  get nextVersion(): number {
+    return (this.stored?.version ?? 0) + versionStep;
+  }
+
+  /** The card as it stands now. */
+  toCard(): CallCard {
+    const card = this.#card;
+    card.startedAtMs = this.startedAtMs;
+    card.endedAtMs = this.endedAtMs;
+    card.durationMs = this.endedAtMs > 0 && this.startedAtMs > 0 ? Math.max(0, this.endedAtMs - this.startedAtMs) : null;
+    card.changedAtMs = this.#changedAtMs;
+    card.legs = this.legs;
+    card.agent = nameOfSide(this.legs, "agent");
+    card.caller = nameOfSide(this.legs, "caller");
+    card.agentSentiment = rounded(this.#meanSentiment("agent"));
+    card.callerSentiment = rounded(this.#meanSentiment("caller"));
+    card.mos = rounded(this.#worstMeanMos());
+    card.alertCount = this.alerts.size;
+    card.dtmfCount = this.keyPresses.size;
+    card.stages = stagesToLetters(this.stages);
+    return card;
   }
 
   #started(start: PayloadOf<"callStarted">, atMs: number): void {
     if (start.startedAtMs > 0) this.startedAtMs = Math.trunc(start.startedAtMs);
-    const row = this.#row;
-    row.trunk_id = start.trunkId;
-    row.trunk_name = start.trunkName;
-    row.sip_call_id = start.sipCallId;
-    row.source = start.source;
-    row.peer = start.peer;
-    row.user_agent = start.userAgent;
+    const card = this.#card;
+    card.trunkId = start.trunkId;
+    card.trunkName = start.trunkName;
+    card.sipCallId = start.sipCallId;
+    card.source = start.source;
+    card.peer = start.peer;
+    card.userAgent = start.userAgent;
     if (this.#changedAtMs !== 0 && atMs <= this.#changedAtMs) return;
     this.#changedAtMs = atMs;
-    row.external_call_id = start.externalCallId;
-    row.direction = start.direction;
-    row.queue = start.queue;
-    this.#setLegs(legsOf(start.legs));
+    card.externalCallId = start.externalCallId;
+    card.direction = start.direction;
+    card.queue = start.queue;
+    this.legs = legsOf(start.legs);
   }
 
   #updated(update: PayloadOf<"callUpdated">, atMs: number): void {
     if (atMs < this.#changedAtMs) return;
     this.#changedAtMs = atMs;
-    const row = this.#row;
-    row.external_call_id = update.externalCallId || row.external_call_id;
-    row.direction = update.direction || row.direction;
-    row.queue = update.queue || row.queue;
-    row.recording_paused = update.recordingPaused ? 1 : 0;
-    if (update.legs.length > 0) this.#setLegs(legsOf(update.legs));
+    const card = this.#card;
+    card.externalCallId = update.externalCallId || card.externalCallId;
+    card.direction = update.direction || card.direction;
+    card.queue = update.queue || card.queue;
+    card.recordingPaused = update.recordingPaused;
+    if (update.legs.length > 0) this.legs = legsOf(update.legs);
   }
 
   /** Told twice with different times (a BYE, then a restart that did not know of it), the first end is the true one. */
   #ended(end: PayloadOf<"callEnded">): void {
     const endedAtMs = Math.trunc(end.endedAtMs);
-    if (this.legs.length === 0 && end.legs.length > 0) this.#setLegs(legsOf(end.legs));
+    if (this.legs.length === 0 && end.legs.length > 0) this.legs = legsOf(end.legs);
     if (this.startedAtMs === 0) this.startedAtMs = end.startedAtMs > 0 ? Math.trunc(end.startedAtMs) : endedAtMs;
     if (this.endedAtMs !== 0 && endedAtMs >= this.endedAtMs) return;
     this.endedAtMs = endedAtMs;
-    const row = this.#row;
-    row.termination = end.termination;
-    row.termination_detail = end.detail;
-    row.packets_received = end.packetsReceived;
-    row.packets_lost = end.packetsLost;
-  }
-
-  #setLegs(legs: Leg[]): void {
-    this.legs = legs;
-    this.#legsJson = legs.length === 0 ? "" : JSON.stringify(legs);
+    const card = this.#card;
+    card.termination = end.termination;
+    card.terminationDetail = end.detail;
+    card.packetsReceived = end.packetsReceived;
+    card.packetsLost = end.packetsLost;
   }
 
   #meanSentiment(side: "agent" | "caller"): number | null {
@@ -209,35 +202,42 @@ export class CallState {
   }
 }
 
-function emptyRow(): Omit<CallRow, "call_id" | "version" | "duration_ms"> {
+/** Enough for people, and the same after a restart. */
+function rounded(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 1000) / 1000;
+}
+
+function emptyCard(id: string): CallCard {
   return {
-    started_at_ms: 0,
-    ended_at_ms: 0,
-    changed_at_ms: 0,
+    id,
+    startedAtMs: 0,
+    endedAtMs: 0,
+    durationMs: null,
+    changedAtMs: 0,
     termination: "",
-    termination_detail: "",
+    terminationDetail: "",
     direction: "unknown",
     queue: "",
-    trunk_id: "",
-    trunk_name: "",
+    trunkId: "",
+    trunkName: "",
     source: "",
     agent: "",
     caller: "",
-    legs: "",
-    recording_paused: 0,
-    agent_sentiment: null,
-    caller_sentiment: null,
+    legs: [],
+    recordingPaused: false,
+    agentSentiment: null,
+    callerSentiment: null,
     attention: 0,
-    talk_ratio: null,
+    talkRatio: null,
     mos: null,
-    alert_count: 0,
-    dtmf_count: 0,
+    alertCount: 0,
+    dtmfCount: 0,
     stages: "ppppp",
-    external_call_id: "",
-    sip_call_id: "",
+    externalCallId: "",
+    sipCallId: "",
     peer: "",
-    user_agent: "",
-    packets_received: 0,
-    packets_lost: 0,
+    userAgent: "",
+    packetsReceived: 0,
+    packetsLost: 0,
   };
 }

@@ -1,7 +1,7 @@
 /** The merged states of calls: in memory while a call is touched, read back from the store when it is not there. */
 import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
-import { type CallRow, callRowColumns, parseLegs } from "./call-row.ts";
+import { type CallRow, callRowColumns, parseCard } from "./call-row.ts";
 import { CallState } from "./call-state.ts";
 import { isStage, outcomeOf } from "./ledger.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
@@ -79,10 +79,11 @@ export class CallStates {
       const found = await this.#storedRows(tenant, some);
       const restored = new Set<string>();
       for (const row of found) {
-        const state = states.get(keyOf(tenant, row.call_id));
+        const card = parseCard(row);
+        const state = states.get(keyOf(tenant, card.id));
         if (state === undefined) continue;
-        state.restore(row, parseLegs(row.legs));
-        restored.add(row.call_id);
+        state.restore(row, card);
+        restored.add(card.id);
       }
       // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
       if (restored.size > 0) await this.#restoreFacts(tenant, [...restored], states);

@@ -4,7 +4,7 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import type { CallRow } from "./call-row.ts";
-import { callsTable, openCallsTable, sameCall, writeOpenCall, writeSettledCall } from "./call-row.ts";
+import { callsTable, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import type { CallState } from "./call-state.ts";
 import { type CallStates, keyOf } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
@@ -78,12 +78,14 @@ export class EventWriter {
     const nowMs = this.#clock.now();
     const written = new Map<CallState, CallRow>();
     for (const state of states.values()) {
-      const row = state.toRow();
-      if (state.stored !== undefined && sameCall(state.stored, row)) continue;
-      const isOld = row.started_at_ms > 0 && row.ended_at_ms > 0 && nowMs - row.ended_at_ms > settleAfterMs;
-      if (isOld && state.stored === undefined) writeSettledCall(this.#rows(callsTable), state.tenant, row);
-      else writeOpenCall(this.#rows(openCallsTable), state.tenant, row, isOld, nowMs);
-      written.set(state, row);
+      const card = state.toCard();
+      const json = JSON.stringify(card);
+      if (state.stored?.card === json) continue;
+      const version = state.nextVersion;
+      const isOld = card.startedAtMs > 0 && card.endedAtMs > 0 && nowMs - card.endedAtMs > settleAfterMs;
+      if (isOld && state.stored === undefined) writeSettledCall(this.#rows(callsTable), state.tenant, version, card, json);
+      else writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, json, isOld, nowMs);
+      written.set(state, { version, card: json });
     }
     return written;
   }

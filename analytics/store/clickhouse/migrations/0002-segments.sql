@@ -3,6 +3,7 @@ CREATE TABLE IF NOT EXISTS segments
 (
     tenant LowCardinality(String),
     call_id String CODEC(ZSTD(1)),
+    call_key UInt64 DEFAULT sipHash64(call_id) CODEC(NONE),
     start_ms UInt32 CODEC(Delta, ZSTD(1)),
     segment_id String CODEC(ZSTD(1)),
     revision UInt32 CODEC(ZSTD(1)),
@@ -22,4 +23,5 @@ CREATE TABLE IF NOT EXISTS segments
     INDEX words text TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lowerUTF8(text))
 )
 ENGINE = ReplacingMergeTree(revision)
-ORDER BY (tenant, call_id, start_ms, segment_id);
+ORDER BY (tenant, call_id, start_ms, segment_id)
+SETTINGS index_granularity = 1024;
