@@ -3,7 +3,7 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { CallEvents } from "../events/call-events.ts";
 import type { SipHeaders, SipRequest } from "../signalling/port.ts";
-import { SourceRate } from "./source-rate.ts";
+import { SourceRate } from "../signalling/source-rate.ts";
 import type { TrunkDirectory, TrunkMatch } from "./trunk-directory.ts";
 
 export type Refusal = { readonly status: number; readonly reason?: string; readonly headers?: SipHeaders; readonly outcome: string };

@@ -202,6 +202,9 @@ export class RecordingServer implements SipHandlers {
   /** A re-INVITE or UPDATE: a new offer, new metadata, a session refresh, or all of them. */
   async #modify(session: RecordingSession, timer: SessionTimer, incoming: SipServerRequest, reason: string): Promise<void> {
     const { request } = incoming;
+    const offers = request.header("content-type") !== undefined;
+    if (offers && session.modifying) return incoming.reply({ status: 491 });
+    session.modifying ||= offers;
     try {
       const shape = checkRecordingRequest(request, true);
       if (shape !== undefined) return incoming.reply(reply(shape));
@@ -237,6 +240,8 @@ export class RecordingServer implements SipHandlers {
           error instanceof EarshotError ? error.message : undefined,
         ),
       );
+    } finally {
+      if (offers) session.modifying = false;
     }
   }
 

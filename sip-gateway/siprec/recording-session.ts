@@ -40,6 +40,8 @@ export class RecordingSession {
   readonly startedAtMs: number;
   readonly metadata: MetadataState;
   readonly request: SipRequest;
+  /** An offer is being answered: another one has to wait (491). */
+  modifying = false;
   readonly #context: SessionContext;
   readonly #log: Log;
   #legs: Leg[] = [];
@@ -53,6 +55,7 @@ export class RecordingSession {
   #lastSdp = "";
   #mediaSeen = false;
   #pausedSinceMs: number | undefined;
+  #activeSinceMs: number;
   #unreadableMetadata = "";
   #published = "";
   readonly #sdpId: number;
@@ -63,6 +66,7 @@ export class RecordingSession {
     this.request = request;
     this.#context = context;
     this.startedAtMs = context.clock.now();
+    this.#activeSinceMs = this.startedAtMs;
     this.#sdpId = Math.floor(this.startedAtMs);
     this.metadata = new MetadataState(context.limits.metadata.maxParticipants);
     this.#log = context.log.child({ tenantId: match.entry.tenant, callId: id });
@@ -268,17 +272,14 @@ export class RecordingSession {
       if (nowMs - this.#pausedSinceMs < limits.pausedTimeoutMs) return undefined;
       return { termination: "media_timeout", detail: "All streams were inactive for EARSHOT_SIP_PAUSED_TIMEOUT_MS." };
     }
-    const resumedAtMs = this.#pausedSinceMs === undefined ? this.startedAtMs : nowMs;
     if (this.#pausedSinceMs !== undefined) {
       this.#pausedSinceMs = undefined;
       this.#activeSinceMs = nowMs;
     }
-    const heardAtMs = Math.max(this.#activeSinceMs ?? resumedAtMs, ...active.map((leg) => leg.media?.lastPacketAtMs() ?? 0));
+    const heardAtMs = Math.max(this.#activeSinceMs, ...active.map((leg) => leg.media?.lastPacketAtMs() ?? 0));
     if (nowMs - heardAtMs < limits.mediaTimeoutMs) return undefined;
     return { termination: "media_timeout", detail: `No RTP for ${Math.round((nowMs - heardAtMs) / 1000)} s.` };
   }
-  #activeSinceMs: number | undefined;
-
   /** Ends the call, once; `bye` = the peer does not know yet. Resolves when the peer has answered. */
   async end(termination: Termination, detail: string, bye: boolean): Promise<void> {
     if (this.#state === "ended") return;
@@ -329,7 +330,7 @@ export class RecordingSession {
     const ordered = present.toSorted((a, b) => a.mediaLine - b.mediaLine);
     for (const leg of ordered) {
       const joined = this.metadata.speakersOf(leg.label);
-      leg.participants = joined.length > 0 || ordered.length > 1 ? (joined.length > 0 ? joined : []) : this.metadata.participants();
+      leg.participants = joined.length > 0 || ordered.length > 1 ? joined : this.metadata.participants();
     }
     const { trunk, entry } = this.match;
     const order = trunk.labelOrder === "caller-first" ? "caller-first" : "agent-first";

@@ -6,7 +6,6 @@ import {
   type IncomingResponseMessage,
   type OutgoingRequestMessage,
   type SessionDialog,
-  SessionState,
   TransactionState,
   type UserAgentClient,
 } from "sip.js/lib/core/index.js";
@@ -37,7 +36,9 @@ export class EmbeddedDialog implements SipDialog {
   readonly flow: Flow;
   readonly #host: DialogHost;
   #closed = false;
-  #acknowledged: (() => void)[] = [];
+  /** The ACK came or will not come any more: BYE is allowed (RFC 3261 15). */
+  #settled = false;
+  #waitingForAck: (() => void)[] = [];
 
   constructor(inner: SessionDialog, flow: Flow, handlers: SipDialogHandlers, host: DialogHost) {
     this.inner = inner;
@@ -64,14 +65,15 @@ export class EmbeddedDialog implements SipDialog {
 
   /** The ACK came, or will not come any more. */
   acknowledged(): void {
-    const waiting = this.#acknowledged;
-    this.#acknowledged = [];
+    this.#settled = true;
+    const waiting = this.#waitingForAck;
+    this.#waitingForAck = [];
     for (const run of waiting) run();
   }
 
   bye(headers: SipHeaders): Promise<SipResponse> {
-    if (this.inner.sessionState !== SessionState.AckWait) return this.#bye(headers);
-    return new Promise((resolve) => this.#acknowledged.push(() => resolve(this.#bye(headers))));
+    if (this.#settled) return this.#bye(headers);
+    return new Promise((resolve) => this.#waitingForAck.push(() => resolve(this.#bye(headers))));
   }
 
   #bye(headers: SipHeaders): Promise<SipResponse> {

@@ -22,8 +22,8 @@ import {
   UserAgentCore,
   UserAgentServer,
 } from "sip.js/lib/core/index.js";
-import { SourceRate } from "../../admission/source-rate.ts";
 import type { SipHandlers, SipInvite, SipListener, SipPeer, SipReply, SipResponse, SipServerRequest, SipSignaling } from "../port.ts";
+import { SourceRate } from "../source-rate.ts";
 import { acceptSequence, type DialogHost, EmbeddedDialog, lines, sipBody } from "./embedded-dialog.ts";
 import { type Flow, UdpFlow } from "./flow.ts";
 import { InviteServer, isInviteTransaction } from "./invite-server.ts";
