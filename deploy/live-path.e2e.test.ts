@@ -75,6 +75,17 @@ describe("a demo call", () => {
     expect(Date.parse(call.endedAt!) - Date.parse(call.startedAt)).toBeGreaterThan(20_000);
   });
 
+  test("has a ledger in which nothing is in progress", async () => {
+    const { data } = await eventually(
+      () => earshot.get<List<LedgerStage>>(`/api/v1/calls/${call.id}/ledger`),
+      ({ data }) => data.every(({ outcome }) => outcome !== "running" && outcome !== "pending"),
+      40_000,
+    );
+    expect(data.map(({ stage }) => stage)).toEqual(["record", "media", "transcript", "insight", "score"]);
+    for (const stage of data.filter(({ outcome }) => outcome === "failed" || outcome === "skipped")) expect(stage.detail).not.toBe("");
+    expect(data.slice(0, 2).map(({ outcome }) => outcome)).toEqual(["done", "done"]);
+  });
+
   test("has its transcript, on two sides, close to what was said", async () => {
     const { speech } = await earshot.get<{ speech: { usable: boolean } }>("/api/v1/status");
     const truth = loadTruth("cancellation");
@@ -112,17 +123,6 @@ describe("a demo call", () => {
     const part = await earshot.request(`/api/v1/calls/${call.id}/recording`, { headers: { range: "bytes=44-1043" } });
     expect(part.status).toBe(206);
     expect(Buffer.from(await part.arrayBuffer())).toEqual(wav.subarray(44, 1044));
-  });
-
-  test("has a ledger in which nothing is in progress", async () => {
-    const { data } = await eventually(
-      () => earshot.get<List<LedgerStage>>(`/api/v1/calls/${call.id}/ledger`),
-      ({ data }) => data.every(({ outcome }) => outcome !== "running" && outcome !== "pending"),
-      40_000,
-    );
-    expect(data.map(({ stage }) => stage)).toEqual(["record", "media", "transcript", "insight", "score"]);
-    for (const stage of data.filter(({ outcome }) => outcome === "failed" || outcome === "skipped")) expect(stage.detail).not.toBe("");
-    expect(data.slice(0, 2).map(({ outcome }) => outcome)).toEqual(["done", "done"]);
   });
 
   test("has its measures", async () => {

@@ -68,16 +68,27 @@ export function readSettings<T extends Readonly<Record<string, SettingsTable>>>(
   return { values: values as { readonly [K in keyof T]: SettingsOf<T[K]> }, faults };
 }
 
+/** The known name that takes the fewest edits to reach, where that is few enough to be a slip of the keyboard. */
 function closest(name: string, known: ReadonlySet<string>): string {
-  const words = new Set(name.split("_"));
   let best = "";
-  let bestShared = 1;
+  let fewest = Math.ceil((name.length - "EARSHOT_".length) / 2);
   for (const candidate of known) {
-    const shared = candidate.split("_").filter((word) => words.has(word)).length;
-    if (shared > bestShared) {
+    const edits = editDistance(name, candidate);
+    if (edits < fewest) {
       best = candidate;
-      bestShared = shared;
+      fewest = edits;
     }
   }
   return best === "" ? "see deploy/docs/settings.md" : `did you mean ${best}?`;
+}
+
+/** Levenshtein: insertions, deletions and substitutions from `a` to `b`. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
 }
