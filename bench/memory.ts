@@ -8,9 +8,9 @@ import { placeDemoCall } from "@earshot/deploy/demo-pbx/demo-call.ts";
 import { scenarioIds } from "@earshot/deploy/demo-pbx/dialogue.ts";
 import { startEarshot } from "@earshot/deploy/testing/earshot-process.ts";
 
-export async function run(): Promise<void> {
-  const calls = Math.min(400, Number(process.argv[3] ?? 60));
-  const minutes = Math.min(120, Number(process.argv[4] ?? 4));
+async function run(): Promise<void> {
+  const calls = Math.min(400, Number(process.argv[2] ?? 60));
+  const minutes = Math.min(120, Number(process.argv[3] ?? 4));
   const earshot = await startEarshot({ env: { EARSHOT_ASR: "none", EARSHOT_RTP_PORTS: "40000-47999" } });
   const abort = new AbortController();
   try {
@@ -71,3 +71,6 @@ function slope(points: readonly [number, number][]): number {
   const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
   return points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
 }
+
+await run();
+process.exit(0);
