@@ -4,10 +4,12 @@
  *
  *   npm run bench -- rtp-packet [--calls=200,500,1000] [--seconds=10]
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { ahead } from "./rtp-packet/priority.ts";
 import type { ReceiverAnswer, ReceiverRequest } from "./rtp-packet/receiver.ts";
 import { rtpengineInstalled, startRtpengine } from "./rtp-packet/rtpengine.ts";
 import type { SenderAnswer, SenderRequest } from "./rtp-packet/sender.ts";
@@ -23,7 +25,13 @@ class Child<Request, Answer extends { kind: string }> {
   readonly process: ChildProcess;
 
   constructor(file: string, execArgv: string[] = []) {
-    this.process = fork(new URL(file, import.meta.url), { execArgv });
+    const [program = process.execPath, ...rest] = [
+      ...ahead(),
+      process.execPath,
+      ...execArgv,
+      fileURLToPath(new URL(file, import.meta.url)),
+    ] as [string, ...string[]];
+    this.process = spawn(program, rest, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   }
 
   ask<K extends Answer["kind"]>(request: Request, _kind: K): Promise<Extract<Answer, { kind: K }>> {
@@ -133,6 +141,7 @@ export async function run(options: Partial<RtpPacketOptions> = {}): Promise<void
   const peer = rtpengineInstalled();
   if (!peer) console.log("rtpengine is not installed (Debian: apt install rtpengine-daemon): no peer to compare with.");
   console.log(`CPU per RTP packet, user + system of the receiving process; G.711, 20 ms, two streams per call, ${seconds} s each`);
+  if (ahead().length === 0) console.log("Real-time scheduling is not permitted: figures depend on what else runs.");
   const row = (...cells: (string | number)[]) => console.log(cells.map((cell, i) => String(cell).padStart(i === 0 ? 6 : 13)).join(""));
   row("calls", "earshot µs", "forward µs", "record µs", "/ forward", "/ record", "core load", "chunks", "lost chunks", "MB rss");
   let fromPort = 20_002 + 2 * Math.floor(Math.random() * 500);
@@ -163,3 +172,5 @@ export async function run(options: Partial<RtpPacketOptions> = {}): Promise<void
   }
   if (peer) console.log("Goal at 1,000 calls: / record at most 0.75, / forward at most 1.00");
 }
+
+if (import.meta.main) await run();

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NgClient } from "./ng-client.ts";
+import { ahead } from "./priority.ts";
 
 const binary = "/usr/bin/rtpengine";
 export const rtpengineInstalled = (): boolean => existsSync(binary);
@@ -21,9 +22,11 @@ export async function startRtpengine(calls: number, fromPort: number, peerPort: 
   const spool = await mkdtemp(join(tmpdir(), "earshot-bench-rtpengine-"));
   await mkdir(join(spool, "pcaps"));
   const ngPort = fromPort - 1;
+  const [program = process.execPath, ...first] = [...ahead(), binary];
   const child: ChildProcess = spawn(
-    binary,
+    program,
     [
+      ...first,
       "--config-file=none",
       "--foreground",
       "--table=-1",
@@ -36,8 +39,13 @@ export async function startRtpengine(calls: number, fromPort: number, peerPort: 
       `--pidfile=${join(spool, "pid")}`,
       ...(record ? ["--recording-method=pcap", "--recording-format=raw", `--recording-dir=${spool}`] : []),
     ],
-    { stdio: ["ignore", "ignore", "inherit"] },
+    { stdio: ["ignore", "ignore", "pipe"], cwd: spool },
   );
+  let complaints = 0;
+  child.stderr!.on("data", (text: Buffer) => {
+    // Under overload it says the same thousands of times.
+    if (++complaints <= 3) process.stderr.write(`rtpengine: ${text.toString().slice(0, 300)}\n`);
+  });
   const client = new NgClient(ngPort);
   const stop = async (): Promise<void> => {
     client.close();
