@@ -63,6 +63,7 @@ class MediaPipeline implements Pipeline {
   #detector: VoiceDetector | undefined;
   #sessionDeps: SessionDeps | undefined;
   #media: Subscription | undefined;
+  #calls: Subscription | undefined;
   #subscriptions: Subscription[] = [];
   #cancelTick: (() => void) | undefined;
 
@@ -128,6 +129,7 @@ class MediaPipeline implements Pipeline {
     await this.#detector?.stop(left());
     this.#detector = undefined;
     this.#media = undefined;
+    this.#calls = undefined;
   }
 
   async #subscribe(): Promise<void> {
@@ -138,13 +140,26 @@ class MediaPipeline implements Pipeline {
       return subscription;
     };
     await add({ topic: "settings.v1", group, from: "earliest", durable: false, handle: (batch) => this.#onSettings(batch) });
-    await add({ topic: "calls.v1", group, from: "earliest", handle: (batch) => this.#onCalls(batch) });
+    this.#calls = await add({ topic: "calls.v1", group, from: "earliest", handle: (batch) => this.#onCalls(batch) });
     this.#media = await add({ topic: "media.v1", group, from: "earliest", handle: (batch) => this.#onMedia(batch) });
     await add({ topic: "commands.v1", group, from: "latest", handle: (batch) => this.#onCommands(batch) });
   }
 
-  #onMedia(batch: readonly LogRecord[]): void {
+  async #onMedia(batch: readonly LogRecord[]): Promise<void> {
+    let unknown: LogRecord[] | undefined;
     for (const record of batch) {
+      const session = this.#sessions.get(record.key);
+      if (session !== undefined) session.accept(decodeMediaChunk(record.value), record.partition, record.offset);
+      else if (this.#recent.has(record.key)) this.#metrics.chunks.inc({ outcome: "after_end" });
+      else {
+        unknown ??= [];
+        unknown.push(record);
+      }
+    }
+    if (unknown === undefined) return;
+    // A call's start is in the log before its audio: where media is ahead (catching up after a restart), waiting for calls.v1 finds it.
+    if (this.#calls !== undefined) await this.#within(this.#deps.settings.pendingMs, this.#calls.drained());
+    for (const record of unknown) {
       const session = this.#sessions.get(record.key);
       if (session !== undefined) session.accept(decodeMediaChunk(record.value), record.partition, record.offset);
       else if (this.#recent.has(record.key)) this.#metrics.chunks.inc({ outcome: "after_end" });

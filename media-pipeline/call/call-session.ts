@@ -38,6 +38,8 @@ export type SessionDeps = {
 /** Partials of one utterance are not published more often than this. */
 const partialSpacingMs = 200;
 const leastSaveSpacingMs = 1000;
+/** Far more than one utterance gets. */
+const revisionsPerRun = 100_000;
 
 type LegState = {
   readonly pipeline: LegPipeline;
@@ -69,6 +71,7 @@ export class CallSession implements LegSink {
   #savedAtMs = 0;
   #saving: Promise<void> = Promise.resolve();
   #finished = false;
+  #restarts = 0;
   #endedAtMs = 0;
   lastHeardAtMs: number;
   ended = false;
@@ -114,6 +117,7 @@ export class CallSession implements LegSink {
   restore(saved: SavedCall): void {
     this.restored = true;
     this.ended = saved.ended;
+    this.#restarts = saved.restarts + 1;
     this.setLegs(saved.legs);
     this.#segments = saved.segments;
     this.#failedSegments = saved.failedSegments;
@@ -283,7 +287,7 @@ export class CallSession implements LegSink {
     if (recognition.text.trim() === "") {
       metrics.utterances.inc({ outcome: "no_words" });
       // A partial may stand on the screen: an empty final takes it away.
-      if (info.revision > 1) this.#emitSegment(leg, info, { ...recognition, final: true });
+      if (info.revision > this.#restarts * revisionsPerRun + 1) this.#emitSegment(leg, info, { ...recognition, final: true });
     } else {
       this.#segments++;
       metrics.utterances.inc({ outcome: "recognised" });
@@ -292,7 +296,7 @@ export class CallSession implements LegSink {
       this.#emitSegment(leg, info, { ...recognition, final: true });
       if (info.lastVoicedAtMs > 0) metrics.wordsLatency.observe(Math.max(0, clock.now() - info.lastVoicedAtMs - settings.endpointPauseMs));
     }
-    void this.#save();
+    void this.#save(true);
   }
 
   #publishPartial(state: LegState, publish: () => void): void {
@@ -373,6 +377,7 @@ export class CallSession implements LegSink {
         sink: this,
         hints,
         transcribedToMs,
+        firstRevision: this.#restarts * revisionsPerRun,
       }),
       speech: new SpeechIntervals(),
       marks: new ReplayMarks(),
@@ -500,10 +505,11 @@ export class CallSession implements LegSink {
     }
   }
 
-  /** Writes what a restart needs; at most once a second, except where the call ends. */
-  #save(): Promise<void> {
+  /** Writes what a restart needs; at most once a second, except at final words and at the call's end. */
+  #save(atOnce = false): Promise<void> {
     const now = this.#deps.clock.monotonicMs();
-    if (this.#finished || (!this.ended && now - this.#savedAtMs < leastSaveSpacingMs && this.#savedAtMs > 0)) return this.#saving;
+    if (this.#finished || (!atOnce && !this.ended && now - this.#savedAtMs < leastSaveSpacingMs && this.#savedAtMs > 0))
+      return this.#saving;
     this.#savedAtMs = now;
     this.#saving = this.#saving.then(() =>
       saveCall(this.folder, this.snapshot()).catch((error: unknown) => {
@@ -526,6 +532,7 @@ export class CallSession implements LegSink {
       failedSegments: this.#failedSegments,
       metricsCount: this.#metricsCount,
       ended: this.ended,
+      restarts: this.#restarts,
       streams: [...this.#legs.values()].map(({ pipeline, speech, marks, words }) => {
         const settledToMs = Math.max(0, pipeline.settledToMs);
         const safeToMs = Math.min(settledToMs, this.#recorder.writtenToMs(pipeline.index));

@@ -69,6 +69,8 @@ export type LegOptions = {
   hints(): { readonly language: string; readonly vocabulary: readonly string[] };
   /** After a restart: speech before this was transcribed already. */
   readonly transcribedToMs?: number;
+  /** Segments' revisions count from here: over those that an earlier process may have published. */
+  readonly firstRevision?: number;
 };
 
 export type AcceptResult = "taken" | "duplicate" | "unusable";
@@ -280,7 +282,10 @@ export class LegPipeline implements VoiceSink {
     this.#voicePosition = Math.round((position * voiceRate) / this.#sourceRate);
     this.#runVoiceStart = this.#voicePosition;
     this.#runRingStart = this.#ring.head;
-    this.#windowFill = 0;
+    // Windows lie on one grid from the start of the call, so that audio read again after a restart is cut alike and gets the same ids.
+    this.#windowFill = this.#voicePosition % windowSamples;
+    this.#window.fill(0, 0, this.#windowFill);
+    this.#voicePosition -= this.#windowFill;
     this.#toStore?.reset();
     this.#toVoice?.reset();
   }
@@ -396,7 +401,14 @@ export class LegPipeline implements VoiceSink {
 
   #begin(startMs: number, feedStartMs: number, fromRing: number): void {
     const options = this.#options;
-    const info: UtteranceInfo = { startMs, endMs: startMs, feedStartMs, lostMs: 0, lastVoicedAtMs: 0, revision: 0 };
+    const info: UtteranceInfo = {
+      startMs,
+      endMs: startMs,
+      feedStartMs,
+      lostMs: 0,
+      lastVoicedAtMs: 0,
+      revision: options.firstRevision ?? 0,
+    };
     const { language, vocabulary } = options.hints();
     this.#info = info;
     this.#run = new UtteranceRun(

@@ -30,6 +30,14 @@ export class MemoryEventLog implements EventLog {
     return { partition: 0, offset: this.#records(topic).length - 1 };
   }
 
+  /** Every reader is gone, as after `kill -9`; what a durable group had handled stays handled. */
+  crash(): void {
+    for (const reader of this.#readers) {
+      if (reader.options.durable !== false) this.#stored.set(`${reader.options.group}/${reader.options.topic}`, reader.next);
+    }
+    this.#readers.clear();
+  }
+
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     const name = `${options.group}/${options.topic}`;
     const start = options.from === "earliest" ? 0 : this.#records(options.topic).length;
