@@ -11,11 +11,15 @@ const ofCall = `FINAL WHERE ${ofTenant} AND call_id = {id:String}`;
 
 /** By id alone: among the open calls by key, among the settled ones the bloom filter leaves a few granules of the whole table. */
 export async function callCard(query: TenantQuery, tenant: TenantId, id: string): Promise<CallCard | undefined> {
-  const rows = await Promise.all([
-    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open ${ofCall}`, { id }),
-    query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id = {id:String}`, { id }),
-  ]);
-  const row = rows.flat()[0];
+  const find = async () =>
+    (
+      await Promise.all([
+        query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open ${ofCall}`, { id }),
+        query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id = {id:String}`, { id }),
+      ])
+    ).flat()[0];
+  // In neither: perhaps it was moved from one to the other between the two queries.
+  const row = (await find()) ?? (await find());
   if (row === undefined) return undefined;
   const card = parseCard(row);
   // Its start has not arrived yet: not a call that could be shown.

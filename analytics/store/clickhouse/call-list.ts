@@ -89,17 +89,20 @@ async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly Page
           `SELECT ${callRowColumns} FROM ${table} WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND call_id IN {ids:Array(String)}`,
           { ids: of.map((key) => key.call_id), starts: of.map((key) => key.newest_first) },
         );
-  const [settled, open] = await Promise.all([
-    read(
-      "calls",
-      keys.filter((key) => key.open === 0),
-    ),
-    read(
-      "calls_open FINAL",
-      keys.filter((key) => key.open === 1),
-    ),
-  ]);
-  const byId = new Map([...settled, ...open].map((row) => parseCard(row)).map((card) => [card.id, card]));
+  const byId = new Map<string, CallCard>();
+  const take = async (settled: readonly PageKey[], open: readonly PageKey[]) => {
+    for (const row of (await Promise.all([read("calls", settled), read("calls_open FINAL", open)])).flat()) {
+      const card = parseCard(row);
+      byId.set(card.id, card);
+    }
+  };
+  await take(
+    keys.filter((key) => key.open === 0),
+    keys.filter((key) => key.open === 1),
+  );
+  // Moved between the two queries: it is in the other table now.
+  const moved = keys.filter((key) => !byId.has(key.call_id));
+  if (moved.length > 0) await take(moved, moved);
   // In the order found; a call that was moved in between counts once.
   return [...new Set(keys.map((key) => key.call_id))].flatMap((id) => byId.get(id) ?? []);
 }

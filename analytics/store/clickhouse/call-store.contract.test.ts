@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storeSettings } from "../settings.ts";
+import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import { type ContractSubject, callStoreChecks } from "./contract.ts";
+
+const settings = readSettings({ store: storeSettings }, {}).values.store;
+
+function subjectAt(url: string): ContractSubject & { started: ClickHouseCallStore } {
+  const clock = new ManualClock();
+  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings });
+  let current = make();
+  // A restart must not leave a check with a store that is closed.
+  const store = new Proxy({} as ClickHouseCallStore, { get: (_, name) => Reflect.get(current, name) });
+  return {
+    store,
+    started: store,
+    clock,
+    async restart() {
+      await current.stop(1000);
+      current = make();
+      await current.start();
+    },
+    maintain: () => current.settle(),
+  };
+}
+
+describe("chDB in process", () => {
+  const directory = mkdtempSync(join(tmpdir(), "earshot-store-"));
+  const subject = subjectAt(`chdb:${directory}`);
+  beforeAll(() => subject.started.start());
+  afterAll(async () => {
+    await subject.started.stop(1000);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+
+  it("refuses a second owner of the directory by name", async () => {
+    const second = subjectAt(`chdb:${directory}`).started;
+    await expect(second.start()).rejects.toMatchObject({ code: "data_directory_in_use", category: "conflict" });
+  });
+
+  it("has each migration once, however often it starts", async () => {
+    await subject.restart();
+    const rows = await subject.started.connection().query<{ name: string }>("SELECT name FROM schema_migrations ORDER BY name", {});
+    expect(rows.map((row) => row.name)).toEqual(["0001-calls.sql", "0002-segments.sql", "0003-facts.sql"]);
+  });
+
+  it("ends a query that takes too long, in the engine too", async () => {
+    const started = performance.now();
+    const slow = subject.started
+      .connection()
+      .query("SELECT count() FROM system.numbers WHERE sleepEachRow(0.001) = 1 SETTINGS max_execution_time = 0.3", {});
+    await expect(slow).rejects.toMatchObject({ category: "timeout" });
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  it("a store that forgets the tenant, or writes twice, fails the checks", async () => {
+    const failed: string[] = [];
+    const fails = async (broken: ContractSubject["store"]) => {
+      for (const check of callStoreChecks.slice(0, 3))
+        await check.run(() => ({ ...subject, store: broken })).catch(() => failed.push(check.name));
+    };
+    await fails(
+      new Proxy(subject.store, {
+        get: (store, name) =>
+          name === "listCalls" || name === "transcript"
+            ? (_tenant: TenantId, ...rest: unknown[]) => (Reflect.get(store, name) as (...args: unknown[]) => unknown)("read-back", ...rest)
+            : Reflect.get(store, name),
+      }),
+    );
+    expect(failed).toContain("keeps tenants apart in every read");
+    failed.length = 0;
+    await fails(new Proxy(subject.store, { get: (store, name) => (name === "write" ? async () => {} : Reflect.get(store, name)) }));
+    expect(failed.length).toBeGreaterThan(0);
+  });
+});
+
+const server = process.env.EARSHOT_TEST_CLICKHOUSE;
+describe("a ClickHouse server (EARSHOT_TEST_CLICKHOUSE, an empty database)", () => {
+  if (server === undefined) {
+    it.skipIf(process.env.REQUIRE_SERVERS !== "1")("is there", () => {
+      throw new Error("REQUIRE_SERVERS=1, but EARSHOT_TEST_CLICKHOUSE names no server.");
+    });
+    return;
+  }
+  const subject = subjectAt(server);
+  beforeAll(() => subject.started.start());
+  afterAll(() => subject.started.stop(1000));
+  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+});
