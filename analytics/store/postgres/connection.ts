@@ -93,7 +93,10 @@ async function openPool(
     connectionTimeoutMillis: settings.queryTimeoutMs,
     idleTimeoutMillis: 60_000,
   });
-  pool.on("error", () => log.warn({}, "An idle connection to PostgreSQL was lost"));
+  // Said once a connection breaks by itself; those that `end` closes may report it too.
+  pool.on("error", () => {
+    if (!pool.ending) log.warn({}, "An idle connection to PostgreSQL was lost");
+  });
   const { rows } = await pool.query<{ rolsuper: boolean; rolbypassrls: boolean }>(
     "select rolsuper, rolbypassrls from pg_roles where rolname = current_user",
   );

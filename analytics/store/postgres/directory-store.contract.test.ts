@@ -208,11 +208,12 @@ describe("directory store on an embedded PostgreSQL", () => {
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], { cwd: import.meta.dirname, stdio: "inherit" });
     const signal = await new Promise((resolve) => child.on("close", (_code, by) => resolve(by)));
     expect(signal).toBe("SIGKILL");
-    const orphan = Number.parseInt(await readFile(join(dataDir, "postgres", "cluster", "postmaster.pid"), "utf8"), 10);
+    // On Linux the server ends by itself when its parent is gone; elsewhere, or just after, the next start ends it.
+    const orphan = Number.parseInt(await readFile(join(dataDir, "postgres", "cluster", "postmaster.pid"), "utf8").catch(() => ""), 10);
     store = open(dataDir);
     await store.start();
     expect((await store.auditLog(second, 1, 1)).data[0]?.action).toBe("before the crash");
-    expect(() => process.kill(orphan, 0)).toThrow();
+    if (!Number.isNaN(orphan)) expect(() => process.kill(orphan, 0)).toThrow();
     expect((await stat(join(dataDir, "postgres", "superuser-password"))).mode & 0o777).toBe(0o600);
   });
 });

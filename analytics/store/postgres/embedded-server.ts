@@ -237,7 +237,7 @@ async function launch(
     timezone: "UTC",
   };
   const args = ["-D", cluster, "-p", String(port), ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
-  const { child, lines, onLine } = start(await commandAs(user, binaries.postgres, args, [cluster]), cluster);
+  const { child, lines, onLine } = start(await commandAs(user, binaries.postgres, args, [cluster], true), cluster);
   let stopping = false;
   const exited = new Promise<void>((done) => child.once("close", () => done()));
   await new Promise<void>((ready, fail) => {

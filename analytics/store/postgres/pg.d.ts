@@ -30,6 +30,7 @@ declare module "pg" {
   }
   export class Pool implements Queryable {
     constructor(options: ConnectionOptions & { max?: number; idleTimeoutMillis?: number });
+    readonly ending: boolean;
     connect(): Promise<PoolClient>;
     end(): Promise<void>;
     on(event: "error", listener: (error: Error) => void): this;

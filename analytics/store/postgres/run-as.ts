@@ -55,13 +55,24 @@ export async function reaches(user: RunAs, path: string): Promise<boolean> {
 
 export type Command = { file: string; args: string[]; options: { uid?: number; gid?: number } };
 
-/** The command line that runs `file` as `user`, where needed with leave to pass through closed directories above `paths`. */
-export async function commandAs(user: RunAs | undefined, file: string, args: string[], paths: readonly string[]): Promise<Command> {
-  if (user === undefined) return { file, args, options: {} };
-  const reachable = await Promise.all([file, ...paths].map((path) => reaches(user, path)));
-  if (!reachable.includes(false)) return { file, args, options: user };
-  const capability = await passingCapability();
-  if (capability === undefined)
+/**
+ * The command line that runs `file` as `user`, where needed with leave to pass through closed directories above `paths`.
+ * @param endWithParent on Linux, the command gets SIGINT when this process dies, so that a kill -9 leaves no server behind
+ */
+export async function commandAs(
+  user: RunAs | undefined,
+  file: string,
+  args: string[],
+  paths: readonly string[],
+  endWithParent = false,
+): Promise<Command> {
+  const setpriv = await canSetpriv();
+  const dying = endWithParent && setpriv ? ["--pdeathsig=INT"] : [];
+  if (user === undefined)
+    return dying.length === 0 ? { file, args, options: {} } : { file: "setpriv", args: [...dying, file, ...args], options: {} };
+  const reachable = !(await Promise.all([file, ...paths].map((path) => reaches(user, path)))).includes(false);
+  const capability = reachable || !setpriv ? undefined : await passingCapability();
+  if (!reachable && capability === undefined)
     throw new EarshotError(
       "unavailable",
       "postgres_directory_closed",
@@ -71,35 +82,26 @@ export async function commandAs(user: RunAs | undefined, file: string, args: str
         details: { directories: paths },
       },
     );
-  const caps = `+${capability}`;
-  return {
-    file: "setpriv",
-    args: [
-      `--reuid=${user.uid}`,
-      `--regid=${user.gid}`,
-      "--clear-groups",
-      `--inh-caps=${caps}`,
-      `--ambient-caps=${caps}`,
-      // A shell in between: setpriv itself has dropped the capability when it looks the program up, what it starts has it.
-      "/bin/sh",
-      "-c",
-      'exec "$0" "$@"',
-      file,
-      ...args,
-    ],
-    options: {},
-  };
+  if (!setpriv) return { file, args, options: user };
+  const become = [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", ...dying];
+  if (capability === undefined) return { file: "setpriv", args: [...become, file, ...args], options: {} };
+  // A shell in between: setpriv itself has dropped the capability when it looks the program up, what it starts has it.
+  const passing = [`--inh-caps=+${capability}`, `--ambient-caps=+${capability}`, "/bin/sh", "-c", 'exec "$0" "$@"'];
+  return { file: "setpriv", args: [...become, ...passing, file, ...args], options: {} };
+}
+
+async function canSetpriv(): Promise<boolean> {
+  if (process.platform !== "linux") return false;
+  return run("setpriv", ["--pdeathsig=keep", "true"]).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** CAP_DAC_READ_SEARCH, else CAP_DAC_OVERRIDE (containers often have just that), as far as this process holds them. */
 async function passingCapability(): Promise<string | undefined> {
   const status = await readFile("/proc/self/status", "utf8").catch(() => "");
   const held = BigInt(`0x${/^CapPrm:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
-  const available = await run("setpriv", ["--version"]).then(
-    () => true,
-    () => false,
-  );
-  if (!available) return undefined;
   if ((held & 4n) !== 0n) return "dac_read_search";
   return (held & 2n) !== 0n ? "dac_override" : undefined;
 }
