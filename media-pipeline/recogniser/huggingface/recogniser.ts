@@ -43,9 +43,10 @@ export function huggingfaceRecogniser(deps: EngineDeps): Recogniser {
             {
               data: new Blob([wavOf(pcm, sampleRate)], { type: "audio/wav" }),
               model,
-              provider: "hf-inference",
               ...(settings.huggingfaceToken === "" ? {} : { accessToken: settings.huggingfaceToken }),
-              ...(settings.huggingfaceEndpoint === "" ? {} : { endpointUrl: settings.huggingfaceEndpoint }),
+              ...(settings.huggingfaceEndpoint === ""
+                ? { provider: "hf-inference" as const }
+                : { endpointUrl: settings.huggingfaceEndpoint }),
             },
             { retry_on_error: false, signal, fetch: watchedFetch },
           );

@@ -80,11 +80,18 @@ export function openPocketsphinx(installation: Installation, tuning: readonly st
     const read = (posteriors: boolean) => {
       const words: RecognisedWord[] = [];
       const [start, end] = [[0], [0]];
+      // Frames are counted on from utterance to utterance of a decoder; the first segment, <s>, is where this one began.
+      let began = -1;
       for (let seg = segIter(ps, null); seg !== null; seg = segNext(seg)) {
+        segFrames(seg, start, end);
+        if (began < 0) began = start[0]!;
         const text = spoken(segWord(seg) as string);
         if (text === "") continue;
-        segFrames(seg, start, end);
-        const word = { text, startMs: (start[0]! * 1000) / framesPerSecond, endMs: ((end[0]! + 1) * 1000) / framesPerSecond };
+        const word = {
+          text,
+          startMs: ((start[0]! - began) * 1000) / framesPerSecond,
+          endMs: ((end[0]! + 1 - began) * 1000) / framesPerSecond,
+        };
         words.push(posteriors ? { ...word, confidence: Math.min(1, exp(scale, segProb(seg, null, null, null)) as number) } : word);
       }
       return { text: words.map((word) => word.text).join(" "), words };

@@ -5,7 +5,7 @@ import { openPocketsphinx } from "./library.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** Media and signalling go first on a loaded machine. */
-const niceness = 5;
+const niceness = 2;
 
 const send = (message: FromWorker) => process.send?.(message);
 let fairly: Fairly | undefined;
