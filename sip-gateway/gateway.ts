@@ -131,12 +131,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     async stop(deadlineMs) {
       serving = false;
       admission.drain();
-      const drainUntilMs = clock.monotonicMs() + Math.max(0, deadlineMs - Math.min(byeTimeMs, deadlineMs / 2));
+      const forByesMs = Math.min(byeTimeMs, deadlineMs / 2);
+      const drainUntilMs = clock.monotonicMs() + Math.max(0, deadlineMs - forByesMs);
       await waitUntil(clock, () => server.liveCalls === 0 || clock.monotonicMs() >= drainUntilMs);
-      await Promise.race([
-        server.endAll("shutdown", "The recording server is shutting down."),
-        pause(clock, Math.min(byeTimeMs, deadlineMs / 2)),
-      ]);
+      const ended = server.endAll("shutdown", "The recording server is shutting down.");
+      if (forByesMs > 0) await Promise.race([ended, pause(clock, forByesMs)]);
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
       await signalling.stop(0);
       await eventLog.flush();

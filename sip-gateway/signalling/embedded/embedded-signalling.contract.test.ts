@@ -1,0 +1,39 @@
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { expect, test } from "vitest";
+import { BrokenSignalling } from "../broken-signalling.ts";
+import { type MakeSignalling, signallingChecks } from "../contract.ts";
+import { EmbeddedSignalling } from "./embedded-signalling.ts";
+
+const make: MakeSignalling = async (handlers) => {
+  const signalling = new EmbeddedSignalling({
+    host: "127.0.0.1",
+    port: 0,
+    advertisedAddress: "",
+    tls: undefined,
+    maxMessageBytes: 65_536,
+    maxHeaders: 100,
+    maxMessagesPerSecond: 1000,
+    maxConnections: 20,
+    connectionIdleMs: 60_000,
+    log: silentLog,
+    metrics: createMetrics(),
+    clock: systemClock,
+  });
+  signalling.handle(handlers);
+  await signalling.start();
+  return signalling;
+};
+
+test.concurrent.each(signallingChecks)("$name", ({ run }) => run(make));
+
+const makeBroken: MakeSignalling = async () => {
+  const signalling = new BrokenSignalling();
+  await signalling.start();
+  return signalling;
+};
+
+test.concurrent.each(signallingChecks)("a broken adapter fails: $name", async ({ run }) => {
+  await expect(run(makeBroken)).rejects.toThrow();
+});
