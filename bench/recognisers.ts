@@ -18,8 +18,8 @@ import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 const everyEngine = ["openai", "openai-realtime", "huggingface", "whisper", "pocketsphinx"];
 const demoAudio = new URL("../deploy/demo-pbx/audio/", import.meta.url);
 
-export async function run(): Promise<void> {
-  const given = process.argv.slice(3);
+async function run(): Promise<void> {
+  const given = process.argv.slice(2);
   const asked = given.filter((name) => !name.startsWith("--"));
   const clips = [...(evaluationClips() ?? []), ...demoClips()];
   if (evaluationClips() === undefined) console.log("The evaluation recordings (../shared/data/asr) are not here: demo calls only.");
@@ -111,3 +111,7 @@ function recogniserEnvironment(): Record<string, string | undefined> {
   const own = new Set(Object.values(recogniserSettings).map(({ env }) => env));
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => own.has(name)));
 }
+
+await run();
+// Native engines and sockets keep handles open; the figures are out.
+process.exit(0);
