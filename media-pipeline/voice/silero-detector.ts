@@ -5,7 +5,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { VoiceDetector, VoiceSink, VoiceStream, Window } from "./detector.ts";
-import { type BatchReply, type BatchRequest, createSharedMemory, inputSamples, maxBatch, slots } from "./silero-memory.ts";
+import { type BatchReply, type BatchRequest, createSharedMemory, inputSamples, maxBatch, maxSteps, slots } from "./silero-memory.ts";
 import { slotKind, stateSize, WindowQueue } from "./window-queue.ts";
 
 /** After this many windows without the model its memory of the leg is of no use (half a second). */
@@ -22,6 +22,8 @@ class Stream implements VoiceStream {
   inBatch = false;
   /** Stands in the list of legs that wait for the model. */
   listed = false;
+  /** Windows of it in its batch. */
+  steps = 0;
   closed = false;
   readonly #owner: SileroDetector;
 
@@ -110,7 +112,7 @@ export class SileroDetector implements VoiceDetector {
     for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     worker.ref();
-    worker.postMessage({ slot: 0, count: 0 } satisfies BatchRequest);
+    worker.postMessage({ slot: 0, counts: [] } satisfies BatchRequest);
     let cancel = (): void => {};
     await Promise.race([ended, new Promise<void>((resolve) => (cancel = this.#deps.clock.after(Math.max(1, deadlineMs), resolve)))]);
     cancel();
@@ -179,33 +181,40 @@ export class SileroDetector implements VoiceDetector {
     const slot = this.#batches.indexOf(undefined);
     // Where both slots are taken, the reply of the next one runs what waits.
     if (slot < 0 || this.#worker === undefined) return;
-    const taken = this.#waiting.splice(0, maxBatch);
     const batch: Stream[] = [];
     const settled: Stream[] = [];
-    for (const stream of taken) {
+    for (const stream of this.#waiting.splice(0, maxBatch)) {
       stream.listed = false;
+      stream.steps = stream.queue.openRun(maxSteps);
       // An overflow may have taken the window away that the stream was listed for.
-      if (stream.queue.length === 0 || stream.queue.headKind() !== slotKind.open) {
-        settled.push(stream);
-        continue;
-      }
+      if (stream.steps === 0) settled.push(stream);
+      else batch.push(stream);
+    }
+    // Legs with most windows first, so that each step concerns the first few.
+    batch.sort((a, b) => b.steps - a.steps);
+    const counts: number[] = [];
+    let windows = 0;
+    for (let count = 0; count < batch.length; count++) {
+      const stream = batch[count]!;
+      const { queue, steps } = stream;
       stream.inBatch = true;
-      const count = batch.length;
-      stream.queue.fill(this.#input, (slot * maxBatch + count) * inputSamples);
-      const { state } = stream.queue;
+      for (let step = 0; step < steps; step++) {
+        queue.fill(step, this.#input, ((slot * maxSteps + step) * maxBatch + count) * inputSamples);
+        counts[step] = count + 1;
+      }
+      windows += steps;
       const low = (slot * 2 * maxBatch + count) * stateSize;
       const high = low + maxBatch * stateSize;
       for (let i = 0; i < stateSize; i++) {
-        this.#state[low + i] = state[i]!;
-        this.#state[high + i] = state[stateSize + i]!;
+        this.#state[low + i] = queue.state[i]!;
+        this.#state[high + i] = queue.state[stateSize + i]!;
       }
-      batch.push(stream);
     }
     if (batch.length > 0) {
       this.#batches[slot] = batch;
       this.#batchCount.inc();
-      this.#windows.inc({ how: "silero" }, batch.length);
-      this.#worker.postMessage({ slot, count: batch.length } satisfies BatchRequest);
+      this.#windows.inc({ how: "silero" }, windows);
+      this.#worker.postMessage({ slot, counts } satisfies BatchRequest);
     }
     for (const stream of settled) this.advance(stream);
     if (this.#waiting.length > 0) this.#schedule();
@@ -221,7 +230,6 @@ export class SileroDetector implements VoiceDetector {
       if (stream === gone) continue;
       const { queue, sink } = stream;
       stream.inBatch = false;
-      const probability = ok ? this.#output[slot * maxBatch + i]! : queue.headEnergyProbability();
       if (ok) {
         const low = (slot * 2 * maxBatch + i) * stateSize;
         const high = low + maxBatch * stateSize;
@@ -231,8 +239,11 @@ export class SileroDetector implements VoiceDetector {
         }
       }
       queue.closedRun = 0;
-      queue.pop();
-      sink.judged(queue.head, probability);
+      for (let step = 0; step < stream.steps; step++) {
+        const probability = ok ? this.#output[(slot * maxSteps + step) * maxBatch + i]! : queue.headEnergyProbability();
+        queue.pop();
+        sink.judged(queue.head, probability);
+      }
       this.advance(stream);
     }
     // Windows behind those just judged have waited already.

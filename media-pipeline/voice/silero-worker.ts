@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { type BatchReply, type BatchRequest, inputSamples, maxBatch, type SharedMemory } from "./silero-memory.ts";
+import { type BatchReply, type BatchRequest, inputSamples, maxBatch, maxSteps, type SharedMemory } from "./silero-memory.ts";
 import { stateSize } from "./window-queue.ts";
 
 const port = parentPort;
@@ -24,29 +24,34 @@ const session: InferenceSession = await ort.InferenceSession.create(require.reso
 });
 const rate: Tensor = new ort.Tensor("int64", BigInt64Array.of(8000n), []);
 
-async function run({ slot, count }: BatchRequest): Promise<void> {
+/** One window of `count` legs; their states go on in place. */
+async function step(slot: number, number: number, count: number): Promise<void> {
   const layer = count * stateSize;
   const low = slot * 2 * maxBatch * stateSize;
   const high = low + maxBatch * stateSize;
-  const from = slot * maxBatch * inputSamples;
+  const row = (slot * maxSteps + number) * maxBatch;
   const packed = new Float32Array(2 * layer);
   packed.set(state.subarray(low, low + layer), 0);
   packed.set(state.subarray(high, high + layer), layer);
   const results = await session.run({
-    input: new ort.Tensor("float32", input.slice(from, from + count * inputSamples), [count, inputSamples]),
+    input: new ort.Tensor("float32", input.slice(row * inputSamples, (row + count) * inputSamples), [count, inputSamples]),
     state: new ort.Tensor("float32", packed, [2, count, stateSize]),
     sr: rate,
   });
   const next = results.stateN!.data as Float32Array;
   state.set(next.subarray(0, layer), low);
   state.set(next.subarray(layer, 2 * layer), high);
-  output.set(results.output!.data as Float32Array, slot * maxBatch);
+  output.set(results.output!.data as Float32Array, row);
+}
+
+async function run({ slot, counts }: BatchRequest): Promise<void> {
+  for (let number = 0; number < counts.length; number++) await step(slot, number, counts[number]!);
 }
 
 const reply = (message: BatchReply): void => port.postMessage(message);
 
 port.on("message", (request: BatchRequest) => {
-  if (request.count === 0) {
+  if (request.counts.length === 0) {
     port.close();
     return;
   }

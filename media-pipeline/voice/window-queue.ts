@@ -62,14 +62,25 @@ export class WindowQueue {
     return this.#kind[this.#first]!;
   }
 
+  /** How many windows from the head on want the model, at most `most`. */
+  openRun(most: number): number {
+    let run = 0;
+    while (run < most && run < this.length && this.#kind[(this.#first + run) % this.#capacity] === slotKind.open) run++;
+    return run;
+  }
+
   headEnergyProbability(): number {
     return this.#energy[this.#first]!;
   }
 
-  /** Context and window of the head, as floats, into the model's input. */
-  fill(target: Float32Array, offset: number): void {
-    for (let i = 0; i < contextSamples; i++) target[offset + i] = this.context[i]! / 32768;
-    const base = this.#first * windowSamples;
+  /** The window `ahead` of the head, with the context before it, as floats into the model's input. */
+  fill(ahead: number, target: Float32Array, offset: number): void {
+    const base = ((this.#first + ahead) % this.#capacity) * windowSamples;
+    if (ahead === 0) for (let i = 0; i < contextSamples; i++) target[offset + i] = this.context[i]! / 32768;
+    else {
+      const before = ((this.#first + ahead - 1) % this.#capacity) * windowSamples + windowSamples - contextSamples;
+      for (let i = 0; i < contextSamples; i++) target[offset + i] = this.#pcm[before + i]! / 32768;
+    }
     const to = offset + contextSamples;
     for (let i = 0; i < windowSamples; i++) target[to + i] = this.#pcm[base + i]! / 32768;
   }
