@@ -18,6 +18,8 @@ export interface FakeApiOptions {
   liveCalls?: number;
   /** Calls of the past. */
   pastCalls?: number;
+  /** A call that ends is followed by another. */
+  keepUp?: boolean;
   /** How fast scripted time goes. */
   speed?: number;
   mustChangePassword?: boolean;
@@ -49,7 +51,8 @@ const types: Record<string, string> = {
   ".svg": "image/svg+xml",
   ".woff2": "font/woff2",
 };
-const dist = join(import.meta.dirname, "../dist");
+/** The built pages; elsewhere than `dist` so that a test does not fight with a build that is under way. */
+const dist = process.env.EARSHOT_UI_DIST ?? join(import.meta.dirname, "../dist");
 const scripts = [billing, service, badLine];
 
 export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeApi> {
@@ -163,6 +166,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
         const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
         past.unshift(ended);
         events.push({ type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination: "bye", detail: "" });
+        if (options.keepUp) events.push({ type: "call.started", call: place(entry.whole.script, 0).call });
       }
     }
     broadcast(events);
@@ -273,6 +277,10 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       broadcast([{ type: "call.started", call: entry.call }]);
       return json(202, { callId: entry.call.id });
     }
+    if (path[0] === "alerts") {
+      const alerts = [...up.values()].flatMap((entry) => entry.call.alerts);
+      return json(200, { data: alerts, total: alerts.length });
+    }
     if (path[0] === "status") {
       return json(200, {
         version: "0.1.0",
@@ -319,6 +327,12 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
             .sort((a, b) => a.day.localeCompare(b.day)),
         });
       }
+      if (path[1] === "facets")
+        return json(200, {
+          agents: [...new Set(past.map((call) => call.agent))],
+          queues: [...new Set(past.map((call) => call.queue))],
+          terminations: ["bye", "media_timeout"],
+        });
       if (path[1] === undefined) {
         const found = filtered(url.searchParams);
         const sort = (url.searchParams.get("sort") ?? "startedAt") as keyof CallDetail;
@@ -483,6 +497,6 @@ function tone(callId: string, positionMs: number): Uint8Array {
 }
 
 if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
-  const api = await startFakeApi({ port: Number(process.argv[2] ?? 0) });
+  const api = await startFakeApi({ port: Number(process.argv[2] ?? 0), keepUp: true });
   process.stdout.write(`fake API at ${api.url}; sign in as admin@localhost, password "secret"\n`);
 }

@@ -169,17 +169,17 @@ function defaults(name: string): Record<string, unknown> {
 }
 
 function importExtensions(list: Row[], text: string, json: Json): void {
-  const errors: { line: number; message: string }[] = [];
+  const errors: { line: number; text: string; problem: string }[] = [];
   let imported = 0;
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (index === 0 || line.trim() === "") continue;
     const [number = "", agentName = "", agentId = "", team = ""] = line.split(",");
     if (number === "" || agentName === "") {
-      errors.push({ line: index + 1, message: "number and agentName are needed" });
+      errors.push({ line: index + 1, text: line, problem: "number and agentName are needed" });
       continue;
     }
     imported += 1;
     list.push({ id: `ext-${number}-${index}`, number, agentName, agentId, team });
   }
-  json(200, { imported, errors });
+  json(200, { created: imported, updated: 0, errors });
 }

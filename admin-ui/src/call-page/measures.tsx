@@ -43,9 +43,9 @@ export function Measures({ call }: { call: CallDetail }) {
       <dl className="measures">
         <div>
           <dt>Sentiment</dt>
-          <dd className="row wrap">
-            <span className="muted">Agent</span> <SentimentMark score={call.agentSentiment} /> <span className="muted">Caller</span>{" "}
-            <SentimentMark score={call.callerSentiment} />
+          <dd className="sides">
+            <span className="muted">Agent</span> <SentimentMark score={call.agentSentiment} />
+            <span className="muted">Caller</span> <SentimentMark score={call.callerSentiment} />
           </dd>
           <dd className="measure-note">mean of each side's utterances</dd>
         </div>

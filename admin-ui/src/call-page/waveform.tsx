@@ -58,7 +58,8 @@ export function Waveform({ call, segments, player }: Props) {
     const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
     const tones: Record<Tone | "none", string> = {
       positive: colour("positive"),
-      neutral: colour("neutral"),
+      // Lighter than the word "neutral": most of a call is.
+      neutral: colour("text-3"),
       uneasy: colour("uneasy"),
       negative: colour("negative"),
       none: colour("line-strong"),

@@ -25,6 +25,12 @@ export function FilterChips({ filters, set }: Props) {
     staleTime: 60_000,
     retry: false,
   });
+  const { data: facets } = useQuery({
+    queryKey: ["call-facets"],
+    queryFn: () => request<{ agents: string[]; queues: string[] }>("/calls/facets"),
+    staleTime: 60_000,
+    retry: false,
+  });
   const names = new Map(trunks?.data.map((trunk) => [trunk.id, trunk.name]));
   const begin = (field: FilterField, anchor: HTMLElement) => {
     setMenu(null);
@@ -79,6 +85,7 @@ export function FilterChips({ filters, set }: Props) {
             field={editing.field}
             value={filters[editing.field.name] ?? ""}
             trunks={names}
+            suggestions={editing.field.name === "agent" ? facets?.agents : editing.field.name === "queue" ? facets?.queues : undefined}
             onSet={(value) => {
               set({ [editing.field.name]: value });
               setEditing(null);
@@ -94,11 +101,13 @@ function FilterEditor({
   field,
   value,
   trunks,
+  suggestions = [],
   onSet,
 }: {
   field: FilterField;
   value: string;
   trunks: ReadonlyMap<string, string>;
+  suggestions: readonly string[] | undefined;
   onSet: (value: string) => void;
 }) {
   const [text, setText] = useState(
@@ -140,8 +149,21 @@ function FilterEditor({
           {field.kind === "time" && " (this computer's time)"}
         </span>
         {/* biome-ignore lint/a11y/noAutofocus: the editor was opened to type into */}
-        <input className="plain-input" autoFocus type={type} min={0} value={text} onChange={(event) => setText(event.target.value)} />
+        <input
+          className="plain-input"
+          autoFocus
+          type={type}
+          min={0}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          list="filter-suggestions"
+        />
       </label>
+      <datalist id="filter-suggestions">
+        {suggestions.map((suggestion) => (
+          <option key={suggestion} value={suggestion} />
+        ))}
+      </datalist>
       <Button type="submit" variant="contained">
         Apply
       </Button>

@@ -7,8 +7,8 @@ export function DoorPicture() {
         {Array.from({ length: bars }, (_, index) => {
           const swing = Math.sin(index / 7.3) + Math.sin(index / 3.1) * 0.4;
           const rough = 0.35 + Math.abs(Math.sin(index * 12.9898) * 0.65);
-          const agent = Math.max(0.04, swing) * rough * 130;
-          const caller = Math.max(0.04, -swing) * rough * 130;
+          const agent = Math.max(0.04, swing) * rough * 104;
+          const caller = Math.max(0.04, -swing) * rough * 104;
           const tone =
             index > 44 && index < 62 ? "negative" : index > 76 ? "positive" : index > 30 && index < 45 ? "uneasy" : "line-strong";
           const fade = 0.25 + 0.75 * Math.min(1, index / 24);

@@ -13,7 +13,10 @@ import { AlertIcon } from "../marks/alert-icon.tsx";
 import { chooseTheme, type ThemeChoice, useThemeChoice } from "../theme/theme-mode.ts";
 import { useSession } from "./session-context.ts";
 
-const CommandPalette = lazy(() => import("./command-palette.tsx"));
+const loadPalette = () => import("./command-palette.tsx");
+const CommandPalette = lazy(loadPalette);
+/** Fetched before it is asked for, so that nothing typed after Ctrl-K is lost; late enough not to delay the page. */
+const paletteAfterMs = 1500;
 
 export function TopBar() {
   const session = useSession();
@@ -26,7 +29,11 @@ export function TopBar() {
       }
     };
     window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
+    const timer = window.setTimeout(() => void loadPalette(), paletteAfterMs);
+    return () => {
+      window.clearTimeout(timer);
+      window.removeEventListener("keydown", onKey);
+    };
   }, []);
   return (
     <header className="top">
@@ -116,7 +123,7 @@ function AlertsMenu() {
         transformOrigin={{ vertical: "top", horizontal: "right" }}
       >
         <section className="alert-pop" aria-label="Alerts">
-          <h2>Alerts since this page was opened</h2>
+          <h2>Alerts of the last hour</h2>
           {alerts.length === 0 && (
             <p className="muted small" style={{ padding: "0 16px 16px" }}>
               None. Phrase rules raise them while people speak.

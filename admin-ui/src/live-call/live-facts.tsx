@@ -39,7 +39,7 @@ export function LiveFacts({ call }: { call: BoardCall }) {
             ))}
         </ul>
         {swap.possible && (
-          <Button variant="text" startIcon={<SwapHoriz />} disabled={swap.busy} onClick={swap.swap} sx={{ ml: -1.5, mt: 0.5 }}>
+          <Button variant="text" startIcon={<SwapHoriz />} disabled={swap.busy} onClick={swap.swap} sx={{ ml: -1.5, justifySelf: "start" }}>
             Swap agent and caller
           </Button>
         )}

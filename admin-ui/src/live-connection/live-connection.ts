@@ -16,7 +16,15 @@ const socket = new LiveSocket(liveStore, {
   random: Math.random,
 });
 
-export const startLive = (): void => socket.start();
+/** Connects, and asks for the alerts of the last hour, which no snapshot carries once their calls have ended. */
+export function startLive(): void {
+  socket.start();
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  // Without them the bell begins empty and fills with the next alert.
+  void request<{ data: Alert[] }>("/alerts", { query: { since, perPage: 100 } })
+    .then(({ data }) => liveStore.fillAlerts(data))
+    .catch(() => undefined);
+}
 export const stopLive = (): void => socket.stop();
 export const retryLive = (): void => socket.retryNow();
 

@@ -94,6 +94,12 @@ export class LiveStore {
     this.flush();
   }
 
+  /** Puts the alerts of the recent past, as `GET /alerts` answered, under those that have come since. */
+  fillAlerts(alerts: readonly Alert[]): void {
+    for (const alert of alerts) this.addAlert(alert);
+    this.flush();
+  }
+
   setConnection(next: Partial<Connection>): void {
     this.connectionState = { ...this.connectionState, ...next };
     this.touch("connection");

@@ -1,17 +1,55 @@
+import { lazy, Suspense } from "react";
 import { Navigate, NavLink, Route, Routes } from "react-router-dom";
+import { NotFound } from "../frame/not-found.tsx";
+import { maySet, useSession } from "../frame/session-context.ts";
+import { SkeletonRows } from "../frame/skeleton.tsx";
+import "./settings.css";
+
+const Trunks = lazy(() => import("./trunks/trunks-page.tsx"));
+const Extensions = lazy(() => import("./extensions/extensions-page.tsx"));
+const PhraseRules = lazy(() => import("./phrase-rules/phrase-rules-page.tsx"));
+const ApiKeys = lazy(() => import("./api-keys/api-keys-page.tsx"));
+const Tenant = lazy(() => import("./tenant/tenant-page.tsx"));
+const Status = lazy(() => import("./status/status-page.tsx"));
+const Audit = lazy(() => import("./audit/audit-page.tsx"));
+
+const pages = [
+  ["trunks", "Trunks"],
+  ["extensions", "Extensions"],
+  ["phrase-rules", "Phrase rules"],
+  ["api-keys", "API keys"],
+  ["tenant", "Tenant"],
+  ["status", "System status"],
+  ["audit", "Audit log"],
+] as const;
 
 export default function SettingsPage() {
+  if (!maySet(useSession())) return <NotFound />;
   return (
-    <Routes>
-      <Route
-        path="*"
-        element={
-          <div className="page">
-            <NavLink to="/live">Live</NavLink>
-          </div>
-        }
-      />
-      <Route path="none" element={<Navigate to="/live" />} />
-    </Routes>
+    <div className="settings">
+      <nav className="settings-nav" aria-label="Settings">
+        <h2>Settings</h2>
+        {pages.map(([path, label]) => (
+          <NavLink key={path} to={`/settings/${path}`}>
+            {label}
+          </NavLink>
+        ))}
+      </nav>
+      <div className="settings-page">
+        <Suspense fallback={<SkeletonRows rows={6} />}>
+          <Routes>
+            <Route index element={<Navigate to="/settings/trunks" replace />} />
+            <Route path="trunks" element={<Trunks />} />
+            <Route path="extensions" element={<Extensions />} />
+            <Route path="phrase-rules" element={<PhraseRules />} />
+            <Route path="api-keys" element={<ApiKeys />} />
+            <Route path="tenant" element={<Tenant />} />
+            <Route path="status" element={<Status />} />
+            <Route path="audit" element={<Audit />} />
+            <Route path="*" element={<NotFound />} />
+          </Routes>
+        </Suspense>
+      </div>
+    </div>
   );
 }

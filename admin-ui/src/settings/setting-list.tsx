@@ -1,0 +1,164 @@
+import AddOutlined from "@mui/icons-material/AddOutlined";
+import Button from "@mui/material/Button";
+import { type ReactNode, useDeferredValue, useState } from "react";
+import { useGetList } from "react-admin";
+import { plural } from "../format/words.ts";
+import { ErrorNote } from "../frame/error-note.tsx";
+import { SkeletonRows } from "../frame/skeleton.tsx";
+import { EditDialog } from "./edit-dialog.tsx";
+import type { Field } from "./fields.tsx";
+
+export interface SettingColumn<T> {
+  label: string;
+  numeric?: boolean;
+  cell(item: T): ReactNode;
+}
+
+interface Props<T extends { id: string }> {
+  /** The API's name of the list. */
+  resource: string;
+  title: string;
+  /** What this list is for, in one or two sentences. */
+  intro: ReactNode;
+  noun: string;
+  sort: string;
+  columns: readonly SettingColumn<T>[];
+  fields: readonly Field[];
+  /** What a new one begins with. */
+  blank: Record<string, unknown>;
+  empty: string;
+  nameOf(item: T): string;
+  /** Lists that grow long are searched on the server. */
+  searchable?: boolean;
+  actions?: ReactNode;
+}
+
+const perPage = 100;
+
+/** One list of the settings: a dense table; a row opens its form. */
+export function SettingList<T extends { id: string }>({
+  resource,
+  title,
+  intro,
+  noun,
+  sort,
+  columns,
+  fields,
+  blank,
+  empty,
+  nameOf,
+  searchable = false,
+  actions,
+}: Props<T>) {
+  const [page, setPage] = useState(1);
+  const [search, setSearch] = useState("");
+  const q = useDeferredValue(search);
+  const {
+    data,
+    total = 0,
+    error,
+    isPending,
+    refetch,
+  } = useGetList<T>(resource, {
+    pagination: { page, perPage },
+    sort: { field: sort, order: "ASC" },
+    filter: q === "" ? {} : { q },
+  });
+  const [editing, setEditing] = useState<T | "new" | null>(null);
+  return (
+    <>
+      <div className="page-head">
+        <h1>{title}</h1>
+        <span className="grow" />
+        {actions}
+        <Button variant="contained" startIcon={<AddOutlined />} onClick={() => setEditing("new")}>
+          New {noun}
+        </Button>
+      </div>
+      <p className="settings-intro">{intro}</p>
+      {searchable && (total > 10 || search !== "") && (
+        <input
+          type="search"
+          className="plain-input settings-search"
+          placeholder={`Find in ${title.toLowerCase()}`}
+          aria-label={`Find in ${title.toLowerCase()}`}
+          value={search}
+          onChange={(event) => {
+            setSearch(event.target.value);
+            setPage(1);
+          }}
+        />
+      )}
+      <div className="panel">
+        {error !== null && (
+          <div style={{ padding: 16 }}>
+            <ErrorNote title={`${title} could not be loaded.`} error={error} retry={() => void refetch()} />
+          </div>
+        )}
+        {isPending && <SkeletonRows rows={5} height={41} />}
+        {data !== undefined && data.length === 0 && (
+          <div className="empty">
+            <h2>{q === "" ? `No ${noun} yet` : "Nothing fits"}</h2>
+            <p>{q === "" ? empty : "Search for something else."}</p>
+          </div>
+        )}
+        {data !== undefined && data.length > 0 && (
+          <div className="table-scroll">
+            <table className="table">
+              <caption className="sr-only">{title}</caption>
+              <thead>
+                <tr>
+                  {columns.map((column) => (
+                    <th key={column.label} scope="col" className={column.numeric ? "num" : undefined}>
+                      {column.label}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {data.map((item) => (
+                  <tr key={item.id} className="link" onClick={() => setEditing(item)}>
+                    {columns.map((column, index) => (
+                      <td key={column.label} className={column.numeric ? "num" : undefined}>
+                        {index === 0 ? (
+                          <button type="button" className="plain-button row-name" onClick={() => setEditing(item)}>
+                            {column.cell(item)}
+                          </button>
+                        ) : (
+                          column.cell(item)
+                        )}
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </div>
+      {total > perPage && (
+        <div className="pager">
+          <span className="muted small">{plural(total, noun)}</span>
+          <span className="grow" />
+          <Button variant="outlined" disabled={page === 1} onClick={() => setPage(page - 1)}>
+            Previous
+          </Button>
+          <Button variant="outlined" disabled={page * perPage >= total} onClick={() => setPage(page + 1)}>
+            Next
+          </Button>
+        </div>
+      )}
+      {editing !== null && (
+        <EditDialog
+          resource={resource}
+          noun={noun}
+          fields={fields}
+          item={editing === "new" ? null : (editing as unknown as Record<string, unknown>)}
+          name={editing === "new" ? "" : nameOf(editing)}
+          blank={blank}
+          onClose={() => setEditing(null)}
+        />
+      )}
+    </>
+  );
+}

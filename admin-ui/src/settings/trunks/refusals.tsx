@@ -1,0 +1,157 @@
+import type { Trunk } from "@earshot/proto/api/administration.ts";
+import Button from "@mui/material/Button";
+import Menu from "@mui/material/Menu";
+import MenuItem from "@mui/material/MenuItem";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useCreate, useGetList, useNotify, useUpdate } from "react-admin";
+import { ApiFailure, request } from "../../api-client/request.ts";
+import { ago, exactTime } from "../../format/time.ts";
+import { ErrorNote } from "../../frame/error-note.tsx";
+import { SkeletonRows } from "../../frame/skeleton.tsx";
+import type { Refusal } from "../types.ts";
+import { blankTrunk } from "./trunk-fields.ts";
+
+const refreshMs = 10_000;
+
+/** Who was turned away, with a button to let them in. */
+export function Refusals() {
+  const { data, error, isPending, refetch } = useQuery({
+    queryKey: ["refusals"],
+    queryFn: ({ signal }) => request<{ data: Refusal[] }>("/refusals", { query: { perPage: 50 }, signal }),
+    refetchInterval: refreshMs,
+  });
+  const [chosen, setChosen] = useState<{ refusal: Refusal; anchor: HTMLElement } | null>(null);
+  const now = Date.now();
+  return (
+    <section aria-label="Turned away">
+      <h2 className="section-title">Turned away</h2>
+      <p className="settings-intro">
+        Recording clients that no trunk admits. If one is yours, let it in; its next call is taken. Leave scanners where they are.
+      </p>
+      <div className="panel">
+        {error !== null && (
+          <div style={{ padding: 16 }}>
+            <ErrorNote title="The list of who was turned away could not be loaded." error={error} retry={() => void refetch()} />
+          </div>
+        )}
+        {isPending && <SkeletonRows rows={2} height={45} />}
+        {data !== undefined && data.data.length === 0 && <p className="muted quiet-line">Nobody has been turned away.</p>}
+        {data !== undefined && data.data.length > 0 && (
+          <div className="table-scroll">
+            <table className="table">
+              <thead>
+                <tr>
+                  <th scope="col">Source</th>
+                  <th scope="col">Asked for</th>
+                  <th scope="col">Says it is</th>
+                  <th scope="col">Why</th>
+                  <th scope="col" className="num">
+                    Times
+                  </th>
+                  <th scope="col">Last</th>
+                  <th scope="col">
+                    <span className="sr-only">Action</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.data.map((refusal) => (
+                  <tr key={`${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}>
+                    <td>
+                      <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
+                    </td>
+                    <td className="break">{refusal.requestUri}</td>
+                    <td className="muted">{refusal.userAgent || "–"}</td>
+                    <td>
+                      {refusal.status} <span className="muted">{refusal.reason}</span>
+                    </td>
+                    <td className="num">{refusal.count.toLocaleString("en-GB")}</td>
+                    <td className="nowrap" title={exactTime(refusal.lastAt)}>
+                      {ago(refusal.lastAt, now)}
+                    </td>
+                    <td className="num">
+                      <Button
+                        variant="outlined"
+                        aria-haspopup="menu"
+                        onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}
+                      >
+                        Allow this source
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </div>
+      {chosen !== null && <AllowMenu refusal={chosen.refusal} anchor={chosen.anchor} onClose={() => setChosen(null)} />}
+    </section>
+  );
+}
+
+/** The bare address out of `10.0.0.8:5060`, `[2001:db8::1]:5060` or an address alone. */
+export function addressOf(source: string): string {
+  const bracketed = /^\[([^\]]+)\]/.exec(source)?.[1];
+  if (bracketed !== undefined) return bracketed;
+  const parts = source.split(":");
+  return parts.length === 2 ? (parts[0] ?? source) : source;
+}
+
+function AllowMenu({ refusal, anchor, onClose }: { refusal: Refusal; anchor: HTMLElement; onClose: () => void }) {
+  const { data: trunks = [] } = useGetList<Trunk>("trunks", {
+    pagination: { page: 1, perPage: 100 },
+    sort: { field: "name", order: "ASC" },
+    filter: {},
+  });
+  const [update] = useUpdate();
+  const [create] = useCreate();
+  const notify = useNotify();
+  const queries = useQueryClient();
+  const address = addressOf(refusal.sourceAddress);
+  const outcome = {
+    onSuccess: () => {
+      notify(`Calls from ${address} are taken from now on.`, { type: "info" });
+      void queries.invalidateQueries();
+    },
+    onError: (error: unknown) =>
+      notify(
+        `${address} is still turned away. ${error instanceof Error ? error.message : ""} ${error instanceof ApiFailure ? error.remedy : ""}`,
+        { type: "error", autoHideDuration: 8000 },
+      ),
+    mutationMode: "pessimistic" as const,
+  };
+  const add = (trunk: Trunk) => {
+    onClose();
+    void update(
+      "trunks",
+      { id: trunk.id, data: { ...trunk, sourceNetworks: [...trunk.sourceNetworks, address] }, previousData: trunk },
+      outcome,
+    );
+  };
+  const addNew = () => {
+    onClose();
+    void create(
+      "trunks",
+      {
+        data: {
+          ...blankTrunk,
+          name: refusal.userAgent === "" ? `PBX at ${address}` : `${refusal.userAgent} at ${address}`.slice(0, 100),
+          sourceNetworks: [address],
+        },
+      },
+      outcome,
+    );
+  };
+  return (
+    <Menu open anchorEl={anchor} onClose={onClose}>
+      {trunks.map((trunk) => (
+        <MenuItem key={trunk.id} onClick={() => add(trunk)}>
+          Add to {trunk.name}
+        </MenuItem>
+      ))}
+      <MenuItem onClick={addNew}>As a new trunk</MenuItem>
+    </Menu>
+  );
+}
