@@ -1,6 +1,8 @@
 /** The recent messages of one tenant, numbered, so that a client that lost its connection gets what it missed. */
 
-export type Batch = { readonly number: number; readonly message: Buffer; readonly events: number };
+import { textFrame } from "./text-frame.ts";
+
+export type Batch = { readonly number: number /** Framed for the wire. */; readonly frame: Buffer; readonly events: number };
 
 export class BatchRing {
   readonly #epoch: string;
@@ -23,11 +25,11 @@ export class BatchRing {
   /** Numbers the message that `write` makes with its cursor, and keeps it; the oldest go when there are too many bytes. */
   add(events: number, write: (cursor: string) => string): Batch {
     const number = this.#next++;
-    const batch: Batch = { number, message: Buffer.from(write(this.cursor)), events };
+    const batch: Batch = { number, frame: textFrame(write(this.cursor)), events };
     this.#batches.push(batch);
-    this.#bytes += batch.message.length;
+    this.#bytes += batch.frame.length;
     let dropped = 0;
-    while (this.#bytes > this.#maxBytes && dropped < this.#batches.length - 1) this.#bytes -= this.#batches[dropped++]!.message.length;
+    while (this.#bytes > this.#maxBytes && dropped < this.#batches.length - 1) this.#bytes -= this.#batches[dropped++]!.frame.length;
     if (dropped > 0) this.#batches.splice(0, dropped);
     return batch;
   }

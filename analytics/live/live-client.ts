@@ -1,7 +1,9 @@
 /** One live socket: who it is, how far behind it is, and what it may do. */
+import type { Duplex } from "node:stream";
 import type { ServerMessage } from "@earshot/proto/api/live.ts";
 import type { WebSocket } from "ws";
 import type { Identity } from "../access/identity.ts";
+import { textFrame } from "./text-frame.ts";
 
 export class LiveClient {
   readonly identity: Identity;
@@ -18,9 +20,13 @@ export class LiveClient {
   #allowanceAtMs: number;
   readonly #perSecond: number;
 
-  constructor(identity: Identity, socket: WebSocket, messagesPerSecond: number, nowMs: number) {
+  readonly #wire: Duplex;
+
+  /** @param wire what the socket stands on: frames that are ready go there directly, whole, so that they never mix with the socket's own */
+  constructor(identity: Identity, socket: WebSocket, wire: Duplex, messagesPerSecond: number, nowMs: number) {
     this.identity = identity;
     this.#socket = socket;
+    this.#wire = wire;
     this.#perSecond = messagesPerSecond;
     this.#allowance = messagesPerSecond;
     this.#allowanceAtMs = nowMs;
@@ -30,9 +36,9 @@ export class LiveClient {
     return this.#socket.bufferedAmount;
   }
 
-  /** @param message JSON, as bytes that are shared between clients */
-  sendText(message: Buffer): void {
-    if (this.#socket.readyState === 1) this.#socket.send(message, textMessage, ignore);
+  /** @param frame from text-frame.ts; shared between clients */
+  sendFrame(frame: Buffer): void {
+    if (this.#socket.readyState === 1) this.#wire.write(frame);
   }
 
   sendBinary(message: Buffer): void {
@@ -40,7 +46,7 @@ export class LiveClient {
   }
 
   say(message: ServerMessage): void {
-    this.sendText(Buffer.from(JSON.stringify(message)));
+    this.sendFrame(textFrame(JSON.stringify(message)));
   }
 
   /** @returns false when it sends more messages than allowed */
@@ -67,7 +73,6 @@ export class LiveClient {
   }
 }
 
-const textMessage = { binary: false };
 const binaryMessage = { binary: true };
 // A failed send is followed by `close`; there is nothing else to do about it.
 const ignore = (): void => {};

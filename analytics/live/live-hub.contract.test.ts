@@ -64,7 +64,7 @@ describe("admission", () => {
     ["a cookie from another site", { cookie: "earshot_session=x", origin: "https://evil.example" }, "403"],
     ["a cookie without an origin", { cookie: "earshot_session=x" }, "403"],
   ])("%s is refused", async (_name, headers: Record<string, string>, status) => {
-    const sent = { ...headers, ...(headers["origin"] === "self" ? { origin: api.url } : {}) };
+    const sent = { ...headers, ...(headers.origin === "self" ? { origin: api.url } : {}) };
     await expect(watch(sent)).rejects.toThrow(status);
   });
 

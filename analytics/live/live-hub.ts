@@ -92,7 +92,9 @@ export class LiveHub implements Component {
       },
     });
     this.#timers = [
-      clock.every(settings.batchMs, () => this.#flush()),
+      clock.every(settings.batchMs, () => {
+        for (const tenant of this.#tenants.values()) tenant.tend();
+      }),
       clock.every(renewMs, () => this.#listening.renew()),
       clock.every(heartbeatMs, () => this.#heartbeat()),
     ];
@@ -148,7 +150,7 @@ export class LiveHub implements Component {
         retryAfterMs: 10_000,
       });
     if (this.#server === undefined || socket.destroyed) return void socket.destroy();
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(tenant, identity, webSocket));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#open(tenant, identity, webSocket, socket));
   }
 
   #tenant(id: TenantId): LiveTenant {
@@ -161,9 +163,9 @@ export class LiveHub implements Component {
     return tenant;
   }
 
-  #open(tenant: LiveTenant, identity: Identity, socket: WebSocket): void {
+  #open(tenant: LiveTenant, identity: Identity, socket: WebSocket, wire: Duplex): void {
     const { clock, settings, speech } = this.#options;
-    const client = new LiveClient(identity, socket, settings.clientMessagesPerSecond, clock.monotonicMs());
+    const client = new LiveClient(identity, socket, wire, settings.clientMessagesPerSecond, clock.monotonicMs());
     tenant.clients.add(client);
     const cancelGrace = clock.after(resumeGraceMs, () => {
       if (!client.streaming) tenant.begin(client);

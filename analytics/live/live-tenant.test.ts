@@ -6,6 +6,7 @@ import { BatchRing } from "./batch-ring.ts";
 import type { LiveClient } from "./live-client.ts";
 import { LiveTenant } from "./live-tenant.ts";
 import { liveSettings } from "./settings.ts";
+import { textFrame } from "./text-frame.ts";
 
 const settings = { ...readSettings({ live: liveSettings }, {}).values.live, slowBytes: 16_384, hardBytes: 100_000 };
 
@@ -17,17 +18,17 @@ class FakeClient {
   unsentBytes = 0;
   cut = false;
   buffers: Buffer[] = [];
-  sendText(message: Buffer): void {
-    this.buffers.push(message);
+  sendFrame(frame: Buffer): void {
+    this.buffers.push(frame);
   }
   say(message: ServerMessage): void {
-    this.sendText(Buffer.from(JSON.stringify(message)));
+    this.sendFrame(textFrame(JSON.stringify(message)));
   }
   cutOff(): void {
     this.cut = true;
   }
   get messages(): (ServerMessage & { cursor?: string; events?: LiveEvent[] })[] {
-    return this.buffers.map((buffer) => JSON.parse(buffer.toString()));
+    return this.buffers.map((buffer) => JSON.parse(buffer.toString("utf8", buffer.indexOf("{"))));
   }
 }
 
@@ -92,6 +93,23 @@ describe("a batch", () => {
     tenant.flush();
     expect(client.messages[0]?.events?.[0]).toMatchObject({ call: { attention: 1 } });
   });
+});
+
+test("what comes after a quiet time is sent at once, what follows waits for the batch", () => {
+  const client = join();
+  tenant.add(partial("one", "a"));
+  tenant.add(partial("two", "b"));
+  clock.advance(0);
+  expect(client.messages.map(({ events }) => textsOf(events))).toEqual([["one", "two"]]);
+  tenant.add(partial("three", "c"));
+  clock.advance(settings.batchMs - 1);
+  tenant.add(partial("four", "d"));
+  expect(client.messages).toHaveLength(1);
+  clock.advance(1);
+  expect(client.messages.map(({ events }) => textsOf(events))).toEqual([
+    ["one", "two"],
+    ["three", "four"],
+  ]);
 });
 
 describe("a client that comes back", () => {

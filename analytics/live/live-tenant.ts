@@ -5,6 +5,7 @@ import type { LiveCall, LiveEvent, ServerMessage } from "@earshot/proto/api/live
 import { BatchRing } from "./batch-ring.ts";
 import type { LiveClient } from "./live-client.ts";
 import type { liveSettings } from "./settings.ts";
+import { textFrame } from "./text-frame.ts";
 
 export type LiveCounters = { sent: { inc(by: number): void }; slow: { inc(): void }; cutOff: { inc(): void } };
 
@@ -20,6 +21,8 @@ export class LiveTenant {
   #count = 0;
   /** Where the newest partial of a segment stands in `#pending`. */
   #partials = new Map<string, number>();
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
+  #cancelFlush: (() => void) | undefined;
 
   constructor(options: {
     epoch: string;
@@ -49,11 +52,18 @@ export class LiveTenant {
     }
     this.#pending.push(JSON.stringify(event));
     this.#count += 1;
+    if (this.#cancelFlush !== undefined) return;
+    // After a quiet time at once (with what else this turn brings), otherwise when the batch's time is over.
+    const waitMs = Math.max(0, this.#flushedAtMs + this.#settings.batchMs - this.#clock.monotonicMs());
+    this.#cancelFlush = this.#clock.after(waitMs, () => this.flush());
   }
 
   /** Sends what has gathered. A slow client gets nothing until it has caught up, then one summary. */
   flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
     if (this.#count > 0) {
+      this.#flushedAtMs = this.#clock.monotonicMs();
       const events = this.#pending.filter((event) => event !== undefined);
       this.#pending = [];
       this.#partials.clear();
@@ -63,7 +73,7 @@ export class LiveTenant {
         if (!client.streaming) continue;
         const unsent = client.unsentBytes;
         if (client.slowSinceMs === undefined && unsent <= this.#settings.slowBytes) {
-          client.sendText(batch.message);
+          client.sendFrame(batch.frame);
           this.#counters.sent.inc(1);
         } else {
           if (client.slowSinceMs === undefined) {
@@ -74,6 +84,11 @@ export class LiveTenant {
         }
       }
     }
+    this.tend();
+  }
+
+  /** Looks after the slow ones; to be called now and then, also when nothing happens. */
+  tend(): void {
     for (const client of this.clients) if (client.slowSinceMs !== undefined) this.#tend(client, client.slowSinceMs);
   }
 
@@ -94,7 +109,7 @@ export class LiveTenant {
   begin(client: LiveClient): void {
     this.flush();
     client.streaming = true;
-    client.sendText(this.#snapshot());
+    client.sendFrame(this.#snapshot());
   }
 
   /** What was missed since the cursor; a snapshot where that is too long ago. */
@@ -103,15 +118,15 @@ export class LiveTenant {
     const missed = this.ring.since(cursor);
     const late = client.streaming;
     client.streaming = true;
-    const bytes = missed?.reduce((sum, batch) => sum + batch.message.length, 0) ?? 0;
+    const bytes = missed?.reduce((sum, batch) => sum + batch.frame.length, 0) ?? 0;
     const tooMuch = bytes > this.#settings.slowBytes;
-    if (missed !== undefined && !tooMuch) for (const batch of missed) client.sendText(batch.message);
+    if (missed !== undefined && !tooMuch) for (const batch of missed) client.sendFrame(batch.frame);
     // A client that has had a snapshot already is not left with the older state that the missed batches tell of.
-    if (missed === undefined || tooMuch || late) client.sendText(this.#snapshot());
+    if (missed === undefined || tooMuch || late) client.sendFrame(this.#snapshot());
   }
 
   #snapshot(): Buffer {
     const message: ServerMessage = { type: "snapshot", cursor: this.ring.cursor, calls: this.#calls() };
-    return Buffer.from(JSON.stringify(message));
+    return textFrame(JSON.stringify(message));
   }
 }
