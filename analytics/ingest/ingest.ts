@@ -82,7 +82,14 @@ export function createIngest(options: IngestOptions): Ingest {
       for (const { name: topic } of ingestTopics)
         subscriptions.set(
           topic,
-          await eventLog.subscribe({ topic, group: ingestGroup, from: "earliest", maxBatch: recordsPerHandover, handle: handlerOf(topic) }),
+          await eventLog.subscribe({
+            topic,
+            group: ingestGroup,
+            from: "earliest",
+            maxBatch: recordsPerHandover,
+            maxAttempts: attemptsWhileUnavailable,
+            handle: handlerOf(topic),
+          }),
         );
       cancelLag = clock.every(lagEveryMs, () => {
         for (const [topic, subscription] of subscriptions) lagGauge.set({ topic }, subscription.lag());
@@ -105,6 +112,8 @@ export function createIngest(options: IngestOptions): Ingest {
 /** Several partitions together fill a batch of ten thousand. */
 const recordsPerHandover = 2500;
 const lagEveryMs = 5000;
+/** Tries are 5 s apart at most: a store that is away for an hour costs lag, not calls. Only failures that may pass are tried again. */
+const attemptsWhileUnavailable = 720;
 
 /** Partial words are for the live page alone; they are most of the records and none of the memory. */
 function eventsToStore(batch: readonly LogRecord[]): Event[] {

@@ -1,0 +1,138 @@
+/**
+ * Cost of call records on their way into the column store, µs of CPU (user + system, every thread, merges included) per record in batches of
+ * 10,000, beside what ClickHouse itself takes in the same run to write such rows, made by SQL and read from a file.
+ * Options: --batches N (default 10).
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { makeEvent } from "@earshot/analytics/seed/make-event.ts";
+import { callsTable, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
+import { CallState } from "@earshot/analytics/store/clickhouse/call-state.ts";
+import { createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
+import { RowBinaryWriter } from "@earshot/analytics/store/clickhouse/row-binary.ts";
+import { storeSettings } from "@earshot/analytics/store/settings.ts";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { decodeEvent, type Event, encodeEvent } from "@earshot/proto/event.ts";
+
+const rowsPerBatch = 10_000;
+const goalMicros = 6;
+const { values } = parseArgs({ options: { batches: { type: "string", default: "10" } } });
+const batches = Math.max(1, Number(values.batches));
+
+/** A call record that stands alone: its end, with the start and the legs. */
+function record(number: number): Event {
+  const startedAtMs = Date.now() - 90_000_000 + number * 40;
+  const address = (user: string) => ({ name: "", address: `sip:${user}@pbx.example` });
+  return makeEvent("bench", `0198f6a2-7c1e-7d3a-9b1c-${String(number).padStart(12, "0")}`, startedAtMs + 180_000, {
+    case: "callEnded",
+    value: {
+      startedAtMs,
+      endedAtMs: startedAtMs + 30_000 + (number % 1000) * 300,
+      termination: "bye",
+      packetsReceived: 9000 + (number % 500),
+      legs: [
+        {
+          index: 0,
+          label: "1",
+          speaker: 1,
+          speakerReason: "extension-map",
+          participant: address(`1${number % 100}`),
+          agentName: `Agent ${number % 200}`,
+          codec: 1,
+          state: "active",
+        },
+        {
+          index: 1,
+          label: "2",
+          speaker: 2,
+          speakerReason: "extension-map",
+          participant: address(`+4930${1_000_000 + ((number * 7919) % 1_000_000)}`),
+          codec: 1,
+          state: "active",
+        },
+      ],
+    },
+  });
+}
+
+async function cost(name: string, work: (batch: number) => Promise<void>): Promise<number> {
+  await work(-1);
+  const before = process.cpuUsage();
+  const from = performance.now();
+  for (let batch = 0; batch < batches; batch++) await work(batch);
+  const { user, system } = process.cpuUsage(before);
+  const micros = (user + system) / (batches * rowsPerBatch);
+  const wallMs = (performance.now() - from) / batches;
+  console.log(`  ${name.padEnd(52)} ${micros.toFixed(2).padStart(7)} µs CPU per row   ${wallMs.toFixed(0).padStart(6)} ms per batch`);
+  return micros;
+}
+
+const directory = await mkdtemp(join(tmpdir(), "earshot-bench-ingest-"));
+const settings = readSettings({ store: storeSettings }, {}).values.store;
+const store = createClickHouseCallStore({
+  url: `chdb:${directory}`,
+  log: silentLog,
+  metrics: createMetrics(),
+  clock: systemClock,
+  settings,
+});
+await store.start();
+try {
+  const connection = store.connection();
+  const batchOf = (first: number) => Array.from({ length: rowsPerBatch }, (_, index) => record(first + index));
+  const rounds = Array.from({ length: batches + 1 }, (_, round) => batchOf(round * rowsPerBatch));
+  const encoded = rounds.map((events) => events.map((event) => encodeEvent(event)));
+  console.log(`Call records into the column store, ${batches} batches of ${rowsPerBatch}:`);
+
+  for (const table of ["floor_sql", "floor_file"]) await connection.command(`CREATE TABLE ${table} AS calls`);
+  const bySql = await cost("ClickHouse: INSERT ... SELECT FROM numbers()", (batch) =>
+    connection.command(`INSERT INTO floor_sql (tenant, newest_first, call_id, version, started_at, ended_at, duration_ms, termination, agent, caller, card)
+      SELECT 'bench', -1764000000000 + number * 40, concat('0198f6a2-7c1e-7d3a-9b1c-', leftPad(toString(number), 12, '0')), 2,
+        fromUnixTimestamp64Milli(1764000000000 + number * 40, 'UTC'), fromUnixTimestamp64Milli(1764000000000 + number * 40 + 180000, 'UTC'), 180000, 'bye',
+        concat('Agent ', toString(number % 200)), concat('+4930', toString(1000000 + number * 7919 % 1000000)),
+        concat('{"id":"', toString(number), '","legs":[', repeat('{"index":0,"label":"1","speaker":"agent","address":"sip:101@pbx.example"},', 9), ']}')
+      FROM numbers(${(batch + 1) * rowsPerBatch}, ${rowsPerBatch})`),
+  );
+  const files = rounds.map((events) => {
+    const rows = new RowBinaryWriter(8 * 1024 * 1024);
+    for (const event of events) {
+      const state = new CallState(event.tenantId, event.callId);
+      state.apply(event);
+      const card = state.toCard();
+      writeSettledCall(rows, event.tenantId, 2, card, JSON.stringify(card));
+    }
+    return rows;
+  });
+  const byFile = await cost("the same rows, made before, from a RowBinary file", (batch) =>
+    connection.insert({ ...callsTable, name: "floor_file" }, files[batch + 1]!),
+  );
+  const written = await cost("CallStore.write(10,000 CallEnded), decoded before", (batch) => store.write(rounds[batch + 1]!));
+  await connection.command("TRUNCATE TABLE calls");
+  await connection.command("TRUNCATE TABLE calls_open");
+  const whole = await cost("the same from the log's bytes (protobuf decoded)", (batch) =>
+    store.write(
+      encoded[batch + 1]!.map((bytes, index) => {
+        const event = decodeEvent(bytes);
+        // Other calls than before, so that the states in memory are no help.
+        event.callId = `2${index}${event.callId.slice(8)}`;
+        return event;
+      }),
+    ),
+  );
+  const [count] = await connection.query<{ calls: number }>(
+    "SELECT toFloat64(uniqExact(call_id)) AS calls FROM (SELECT call_id FROM calls UNION ALL SELECT call_id FROM calls_open)",
+    {},
+  );
+  console.log(`  stored: ${count?.calls} calls (${(batches + 1) * rowsPerBatch} expected)`);
+  console.log(
+    `  ratio to ClickHouse by SQL ${(written / bySql).toFixed(2)}, to the file ${(written / byFile).toFixed(2)}; with decoding ${(whole / bySql).toFixed(2)}. Goal: ${goalMicros} µs per row, ${(written / goalMicros).toFixed(2)} of it.`,
+  );
+} finally {
+  await store.stop(5000);
+  await rm(directory, { recursive: true, force: true });
+}
