@@ -1,0 +1,243 @@
+/**
+ * Meaning, live: follows every call on the log and publishes what it makes of it on insights.v1, and the ledger's stages on ledger.v1.
+ *
+ * At-least-once in, each fact once out: what was seen is known per call, ids are deterministic, and what a call has to say stays in its outbox
+ * until it is published. A restart rebuilds the calls that are still up (no `score` stage done) by reading their events back from the log, and
+ * publishes only what is not on insights.v1 already; the groups then go on from their stored offsets, and what they bring again is known.
+ */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { EventLog, LogRecord, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import type { PhraseRule } from "@earshot/proto/api/administration.ts";
+import { decodeEvent, type Event, encodeEvent, type PayloadOf } from "@earshot/proto/event.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import { topics } from "@earshot/proto/topics.ts";
+import { type CallContext, CallInsights, type Outgoing } from "./call-insights.ts";
+import { CompiledRules } from "./phrases/rule-watch.ts";
+import { eventsSince } from "./replay.ts";
+import { RulesCache } from "./rules-cache.ts";
+import type { InsightsSettings } from "./settings.ts";
+
+export type InsightsOptions = {
+  /** Started, with every topic declared. */
+  readonly eventLog: EventLog;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly settings: InsightsSettings;
+  rulesOf(tenant: TenantId): Promise<readonly PhraseRule[]>;
+};
+
+const sources = [topics.calls.name, topics.transcripts.name, topics.conversation.name, topics.lineQuality.name] as const;
+const group = "insights";
+const retryMs = 1000;
+
+export function createInsights(options: InsightsOptions): Component {
+  return new Insights(options);
+}
+
+class Insights implements Component {
+  readonly name = "insights";
+  readonly #options: InsightsOptions;
+  readonly #calls = new Map<string, CallInsights>();
+  readonly #finished = new Set<CallInsights>();
+  readonly #publishing = new Map<CallInsights, Promise<void>>();
+  readonly #rules: RulesCache;
+  readonly #compiled: CompiledRules;
+  readonly #metrics;
+  #subscriptions: Subscription[] = [];
+  #isRecovering = false;
+
+  constructor(options: InsightsOptions) {
+    this.#options = options;
+    const { clock, log, metrics, settings } = options;
+    this.#rules = new RulesCache((tenant) => options.rulesOf(tenant), clock, log, settings.rulesRefreshMs);
+    this.#compiled = new CompiledRules(settings.wildcardWords);
+    this.#metrics = {
+      calls: metrics.gauge("earshot_insights_calls", "Calls that insights are made for now"),
+      published: metrics.counter("earshot_insights_published_total", "Insights published", ["kind"]),
+      alerts: metrics.counter("earshot_insights_alerts_total", "Phrase alerts raised", ["severity"]),
+      refusedCalls: metrics.counter("earshot_insights_refused_calls_total", "Events of calls over the limit, which get no insights"),
+      refusedSegments: metrics.counter("earshot_insights_refused_segments_total", "Segments over the limit of their call, not analysed"),
+      failures: metrics.counter("earshot_insights_publish_failures_total", "Insights that could not be published and are kept"),
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#recover();
+    for (const topic of sources)
+      this.#subscriptions.push(
+        await this.#options.eventLog.subscribe({ topic, group, from: "earliest", handle: (batch) => this.#handle(batch) }),
+      );
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#subscriptions.splice(0).map((subscription) => subscription.stop()));
+    for (const call of this.#calls.values()) call.stop();
+    await Promise.allSettled([...this.#calls.values(), ...this.#finished].map((call) => this.#publish(call)));
+    this.#calls.clear();
+  }
+
+  async #handle(batch: readonly LogRecord[]): Promise<void> {
+    const events: Event[] = [];
+    let undecodable: unknown;
+    for (const record of batch) {
+      try {
+        events.push(decodeEvent(record.value));
+      } catch (error) {
+        undecodable ??= error;
+      }
+    }
+    await this.#refreshRules(events);
+    const touched = new Set<CallInsights>();
+    for (const event of events) {
+      const call = this.#take(event);
+      if (call !== undefined) touched.add(call);
+    }
+    await Promise.all([...touched].map((call) => this.#publish(call)));
+    // Thrown last: the log then brings the records one by one, and puts aside the one that is damaged.
+    if (undecodable !== undefined) throw undecodable;
+  }
+
+  async #refreshRules(events: readonly Event[]): Promise<void> {
+    const tenants = new Set(events.map((event) => event.tenantId));
+    await Promise.all([...tenants].map((tenant) => this.#rules.refresh(tenant)));
+  }
+
+  #take(event: Event): CallInsights | undefined {
+    if (event.callId === "" || event.tenantId === "") return undefined;
+    const key = `${event.tenantId} ${event.callId}`;
+    let call = this.#calls.get(key);
+    if (call === undefined) {
+      // Measures alone begin nothing: they may be stragglers of a call whose stages are told.
+      if (event.payload.case !== "callStarted" && event.payload.case !== "callEnded" && event.payload.case !== "transcriptSegment")
+        return undefined;
+      if (this.#calls.size >= this.#options.settings.maxCalls) {
+        this.#metrics.refusedCalls.inc();
+        return undefined;
+      }
+      call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key));
+      this.#calls.set(key, call);
+      this.#metrics.calls.set(this.#calls.size);
+    }
+    call.take(event, this.#rules.known(event.tenantId));
+    return call;
+  }
+
+  #context(tenant: string, key: string): CallContext {
+    const { clock, settings } = this.#options;
+    return {
+      clock,
+      settings,
+      compiled: this.#compiled,
+      rules: () => this.#rules.known(tenant),
+      ready: (call) => this.#publishLater(call),
+      finished: (call) => {
+        if (this.#calls.get(key) === call) this.#calls.delete(key);
+        this.#metrics.calls.set(this.#calls.size);
+        this.#finished.add(call);
+        this.#publishLater(call);
+      },
+      alertRaised: (severity) => this.#metrics.alerts.inc({ severity }),
+      segmentOverLimit: () => this.#metrics.refusedSegments.inc(),
+    };
+  }
+
+  /** For what a timer brought about: nobody waits for it, so a failure is tried again by a timer. */
+  #publishLater(call: CallInsights): void {
+    if (this.#isRecovering) return;
+    this.#publish(call).then(
+      () => this.#finished.delete(call),
+      (err) => {
+        this.#options.log.warn({ err, tenantId: call.tenantId, callId: call.callId }, "insights could not be published, tried again");
+        this.#options.clock.after(retryMs, () => this.#publishLater(call));
+      },
+    );
+  }
+
+  /** Publishes a call's outbox, in order. What fails stays in it. @throws the first failure */
+  async #publish(call: CallInsights): Promise<void> {
+    while (call.outbox.length > 0) {
+      const underWay = this.#publishing.get(call);
+      if (underWay !== undefined) {
+        await underWay;
+        continue;
+      }
+      const work = this.#publishOutbox(call);
+      this.#publishing.set(call, work);
+      try {
+        await work;
+      } finally {
+        this.#publishing.delete(call);
+      }
+    }
+  }
+
+  async #publishOutbox(call: CallInsights): Promise<void> {
+    // A copy: more may come in while these are under way.
+    call.outbox = withNewestAttention(call.outbox);
+    const sent = [...call.outbox];
+    const results = await Promise.allSettled(
+      sent.map(({ topic, event }) => this.#options.eventLog.publish(topic, call.callId, encodeEvent(event))),
+    );
+    const kept = sent.filter((_, i) => results[i]!.status === "rejected");
+    results.forEach((result, i) => {
+      if (result.status === "fulfilled") this.#metrics.published.inc({ kind: sent[i]!.event.payload?.case ?? "" });
+    });
+    call.outbox = [...kept, ...call.outbox.slice(sent.length)];
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) {
+      this.#metrics.failures.inc(kept.length);
+      throw failure.reason;
+    }
+  }
+
+  async #recover(): Promise<void> {
+    const { eventLog, clock, settings, log } = this.#options;
+    if (settings.recoverMs === 0) return;
+    this.#isRecovering = true;
+    const since = clock.now() - settings.recoverMs;
+    const told = new Set<string>();
+    const published = new Set<string>();
+    for await (const event of eventsSince(eventLog, topics.ledger.name, since)) {
+      published.add(event.id);
+      if (event.payload.case === "stageReached" && event.payload.value.stage === "score" && event.payload.value.outcome === "done")
+        told.add(`${event.tenantId} ${event.callId}`);
+    }
+    let oldestMs = Number.POSITIVE_INFINITY;
+    const take = async (event: Event): Promise<void> => {
+      await this.#rules.refresh(event.tenantId);
+      this.#take(event);
+    };
+    for await (const event of eventsSince(eventLog, topics.calls.name, since)) {
+      if (told.has(`${event.tenantId} ${event.callId}`)) continue;
+      oldestMs = Math.min(oldestMs, event.occurredAtMs);
+      await take(event);
+    }
+    if (this.#calls.size > 0) {
+      const isUp = (event: Event): boolean => this.#calls.has(`${event.tenantId} ${event.callId}`);
+      const from = Math.max(since, oldestMs - 60_000);
+      const attention = new Map<string, PayloadOf<"attention">>();
+      for await (const event of eventsSince(eventLog, topics.insights.name, from)) {
+        if (!isUp(event)) continue;
+        published.add(event.id);
+        if (event.payload.case === "attention") attention.set(`${event.tenantId} ${event.callId}`, event.payload.value);
+      }
+      for (const topic of [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name])
+        for await (const event of eventsSince(eventLog, topic, from)) if (isUp(event)) await take(event);
+      for (const [key, call] of this.#calls) call.recovered(published, attention.get(key));
+      log.info({ calls: this.#calls.size }, "insights: calls that are still up were rebuilt from the log");
+    }
+    this.#isRecovering = false;
+    for (const call of this.#calls.values()) this.#publishLater(call);
+  }
+}
+
+/** Only the newest attention counts: one that failed must not follow, and replace, a newer one. */
+function withNewestAttention(outbox: readonly Outgoing[]): Outgoing[] {
+  const isAttention = ({ event }: Outgoing): boolean => event.payload?.case === "attention";
+  const newest = outbox.findLast(isAttention);
+  return outbox.filter((one) => one === newest || !isAttention(one));
+}
