@@ -13,6 +13,8 @@ import { type FakeSettings, fakeSettings, settingsAnswer } from "./fake-settings
 import { acceptWebSocket, type FakeSocket } from "./fake-socket.ts";
 
 export interface FakeApiOptions {
+  /** The built pages; elsewhere than `dist` so that a test does not fight with a build that is under way. */
+  dist?: string;
   port?: number;
   /** Live calls that are up from the start. */
   liveCalls?: number;
@@ -51,12 +53,11 @@ const types: Record<string, string> = {
   ".svg": "image/svg+xml",
   ".woff2": "font/woff2",
 };
-/** The built pages; elsewhere than `dist` so that a test does not fight with a build that is under way. */
-const dist = process.env.EARSHOT_UI_DIST ?? join(import.meta.dirname, "../dist");
 const scripts = [billing, service, badLine];
 
 export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeApi> {
   const speed = options.speed ?? 1;
+  const dist = options.dist ?? process.env.EARSHOT_UI_DIST ?? join(import.meta.dirname, "../dist");
   const settings: FakeSettings = fakeSettings();
   let mustChange = options.mustChangePassword ?? false;
   const past: (CallDetail & LiveCall)[] = Array.from({ length: options.pastCalls ?? 140 }, (_, index) => {
@@ -241,7 +242,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
     };
     const fail = (status: number, code: string, message: string, remedy: string) =>
       json(status, { error: { code, category: "invalid_request", message, remedy, requestId: "fake" } });
-    if (!url.pathname.startsWith("/api/v1/")) return page(url.pathname, response);
+    if (!url.pathname.startsWith("/api/v1/")) return page(dist, url.pathname, response);
     let text = "";
     for await (const chunk of request) text += chunk;
     const body = text !== "" && request.headers["content-type"]?.includes("json") ? (JSON.parse(text) as Record<string, unknown>) : {};
@@ -435,7 +436,7 @@ function speech(usable: boolean) {
       };
 }
 
-function page(path: string, response: ServerResponse): void {
+function page(dist: string, path: string, response: ServerResponse): void {
   const file = normalize(join(dist, path));
   const found = file.startsWith(dist) && existsSync(file) && statSync(file).isFile() ? file : join(dist, "index.html");
   response.writeHead(200, {

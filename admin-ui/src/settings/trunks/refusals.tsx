@@ -10,6 +10,7 @@ import { ago, exactTime } from "../../format/time.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
 import { SkeletonRows } from "../../frame/skeleton.tsx";
 import type { Refusal } from "../types.ts";
+import { addressOf } from "./address-of.ts";
 import { blankTrunk } from "./trunk-fields.ts";
 
 const refreshMs = 10_000;
@@ -89,14 +90,6 @@ export function Refusals() {
       {chosen !== null && <AllowMenu refusal={chosen.refusal} anchor={chosen.anchor} onClose={() => setChosen(null)} />}
     </section>
   );
-}
-
-/** The bare address out of `10.0.0.8:5060`, `[2001:db8::1]:5060` or an address alone. */
-export function addressOf(source: string): string {
-  const bracketed = /^\[([^\]]+)\]/.exec(source)?.[1];
-  if (bracketed !== undefined) return bracketed;
-  const parts = source.split(":");
-  return parts.length === 2 ? (parts[0] ?? source) : source;
 }
 
 function AllowMenu({ refusal, anchor, onClose }: { refusal: Refusal; anchor: HTMLElement; onClose: () => void }) {
