@@ -38,6 +38,14 @@ describe("auto", () => {
     expect(status.reason).toMatch(/openai .*huggingface .*whisper/);
   });
 
+  it("starts everything else where the engine found cannot be started after all, and the status says so", async () => {
+    const { recogniser, status } = await choose(present, join(folder, "empty"));
+    await recogniser.start();
+    expect(status).toMatchObject({ engine: "pocketsphinx", usable: false, remedy: expect.stringContaining("apt-get") });
+    expect(() => recogniser.utterance({} as never)).toThrow("could not be started");
+    await recogniser.stop(0);
+  });
+
   it("is none where nothing is usable: one line says how to get an engine, and start and stop work", async () => {
     const { recogniser, status } = await choose(absent, join(folder, "empty"));
     expect([recogniser.id, status.usable]).toEqual(["none", false]);

@@ -47,11 +47,45 @@ function automatic(deps: EngineDeps): Choice {
     const looked = engine.look(deps, false);
     if (looked.usable) {
       const others = passed.length === 0 ? "" : `; looked at before: ${passed.join("; ")}`;
-      return { recogniser: looked.make(), status: { engine: engine.name, usable: true, reason: `${looked.why}${others}`, remedy: "" } };
+      const status = { engine: engine.name, usable: true, reason: `${looked.why}${others}`, remedy: "" };
+      return { recogniser: startingOrDeaf(looked.make(), status, deps), status };
     }
     passed.push(`${engine.name} (${looked.why})`);
   }
   return without(`no engine can be used: ${passed.join("; ")}`, howToGetAnEngine);
+}
+
+/** Nobody asked for this engine by name: where it cannot be started after all, everything else starts, and `status` says why. */
+function startingOrDeaf(
+  recogniser: Recogniser,
+  status: { -readonly [K in keyof SpeechStatus]: SpeechStatus[K] },
+  deps: EngineDeps,
+): Recogniser {
+  let failure: EarshotError | undefined;
+  return {
+    name: recogniser.name,
+    id: recogniser.id,
+    version: recogniser.version,
+    capabilities: recogniser.capabilities,
+    async start() {
+      try {
+        await recogniser.start();
+      } catch (error) {
+        failure =
+          error instanceof EarshotError
+            ? error
+            : new EarshotError("unavailable", "recogniser_not_started", "The speech engine could not be started.", { cause: error });
+        Object.assign(status, { usable: false, reason: failure.message, remedy: failure.remedy || howToGetAnEngine });
+        deps.log.error({ engine: recogniser.id, err: failure }, "speech engine could not be started; calls will have no transcript");
+      }
+    },
+    stop: (deadlineMs) => (failure === undefined ? recogniser.stop(deadlineMs) : Promise.resolve()),
+    utterance(options) {
+      if (failure !== undefined) throw failure;
+      return recogniser.utterance(options);
+    },
+    legEnded: (call, leg) => recogniser.legEnded(call, leg),
+  };
 }
 
 function without(reason: string, remedy: string): Choice {

@@ -139,7 +139,8 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
           error instanceof EarshotError
             ? error
             : new EarshotError("bug", "recogniser_failed", "The speech engine failed unexpectedly.", { cause: error });
-        if (category === "cancelled") link.breaker.forgotten();
+        // These tell of the utterance (its language, its length), not of the engine.
+        if (category === "cancelled" || category === "invalid_request") link.breaker.forgotten();
         else link.breaker.failed();
         takeovers.inc({ engine: link.engine.id, category });
       };
@@ -197,6 +198,7 @@ export function promised(each: readonly Capabilities[]): Capabilities {
   return {
     partials: each.every((one) => one.partials),
     words: each.every((one) => one.words),
+    vocabulary: each.every((one) => one.vocabulary === true),
     languages: lists.length === 0 ? "any" : lists.reduce((common, list) => common.filter((language) => list.includes(language))),
     sampleRate: each[0]!.sampleRate,
     concurrency: Math.min(...each.map((one) => one.concurrency)),

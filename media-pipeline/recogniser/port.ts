@@ -31,6 +31,8 @@ export type Capabilities = {
   readonly languages: readonly string[] | "any";
   /** The rate `feed` expects, in Hz. */
   readonly sampleRate: 8000 | 16000 | 24000;
+  /** Does it listen for `UtteranceOptions.vocabulary`? Absent = the words given are ignored. */
+  readonly vocabulary?: boolean;
   /** Utterances at once before `utterance` waits or refuses. */
   readonly concurrency: number;
 };

@@ -65,7 +65,14 @@ export function openaiRealtimeRecogniser(deps: EngineDeps): Recogniser {
     name: "recogniser:openai-realtime",
     id,
     version: model,
-    capabilities: { partials: true, words: false, languages: "any", sampleRate: 24000, concurrency: settings.openaiRealtimeSockets },
+    capabilities: {
+      partials: true,
+      words: false,
+      languages: "any",
+      sampleRate: 24000,
+      vocabulary: true,
+      concurrency: settings.openaiRealtimeSockets,
+    },
 
     async start() {
       running = true;

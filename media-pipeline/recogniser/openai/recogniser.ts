@@ -38,7 +38,7 @@ export function openaiRecogniser(deps: EngineDeps): Recogniser {
     {
       id,
       version: model,
-      capabilities: { words, languages: "any", sampleRate },
+      capabilities: { words, languages: "any", sampleRate, vocabulary: true },
       concurrency: settings.remoteConcurrency,
       waiting: settings.remoteWaiting,
       limitEnv: "EARSHOT_ASR_REMOTE_CONCURRENCY or EARSHOT_ASR_REMOTE_WAITING",

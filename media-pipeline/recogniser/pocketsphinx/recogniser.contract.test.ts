@@ -90,6 +90,12 @@ if (missing !== "") {
         expect((await recognise(recogniser, cards.pcm)).text).toMatch(/five/);
       }));
 
+    it("refuses other languages than English, which it would hear as English", () =>
+      started(subject, {}, async (recogniser) => {
+        expect(() => recogniser.utterance(options({ language: "de-DE" }))).toThrow("US English only");
+        recogniser.utterance(options({ language: "" })).abort();
+      }));
+
     it("a model that cannot be loaded fails the start with a remedy", async () => {
       const recogniser = pocketsphinxRecogniser({
         ...engineDeps({ pocketsphinxWorkers: 1 }),

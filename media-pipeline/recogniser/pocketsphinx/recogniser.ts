@@ -158,7 +158,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     }
   };
 
-  const capabilities: Capabilities = { partials: true, words: true, languages: ["en"], sampleRate: 16000, concurrency };
+  const capabilities: Capabilities = { partials: true, words: true, languages: ["en"], sampleRate: 16000, vocabulary: false, concurrency };
 
   return {
     name: "recogniser:pocketsphinx",
@@ -215,8 +215,11 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
       running = false;
       if (open.size > 0 && deadlineMs > 0)
         await new Promise<void>((resolve) => {
-          drained = resolve;
-          clock.after(deadlineMs, resolve);
+          const cancel = clock.after(deadlineMs, resolve);
+          drained = () => {
+            cancel();
+            resolve();
+          };
         });
       for (const utterance of [...open.values()]) fail(utterance, stopped(id));
       for (const worker of workers) worker.kill();
@@ -225,6 +228,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
 
     utterance(options): Utterance {
       if (!running) throw notStarted(id);
+      if (!speaksEnglish(options.language)) throw languageNotSupported(options.language);
       if (open.size >= mostOpen) throw tooManyUtterances(id, mostOpen, "EARSHOT_POCKETSPHINX_DECODERS or EARSHOT_POCKETSPHINX_WAITING");
       const utterance: Open = {
         id: nextId++,
@@ -288,6 +292,14 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     },
   };
 }
+
+const speaksEnglish = (language: string) => language === "" || language.split("-")[0]!.toLowerCase() === "en";
+
+const languageNotSupported = (language: string) =>
+  new EarshotError("invalid_request", "language_not_supported", "pocketsphinx knows US English only.", {
+    remedy: "Use another engine for this language, such as whisper or openai.",
+    details: { engine: "pocketsphinx", language },
+  });
 
 const legKey = (of: Pick<UtteranceOptions, "callId" | "leg">) => `${of.callId}/${of.leg}`;
 
