@@ -9,11 +9,14 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ApiContext, ApiSettings, DemoCalls, Readiness, StatusFacts } from "./api/context.ts";
 import { HttpServer } from "./api/http-server.ts";
 import { Refusals } from "./api/refusals.ts";
 import { TenantSettingsPublisher } from "./api/tenant-settings.ts";
 import { createIngest } from "./ingest/ingest.ts";
+import { createInsights } from "./insights/insights.ts";
+import type { InsightsSettings } from "./insights/settings.ts";
 import { LiveCalls } from "./live/live-calls.ts";
 import { LiveHub } from "./live/live-hub.ts";
 import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
@@ -26,6 +29,7 @@ export type AnalyticsSettings = {
   readonly api: ApiSettings;
   readonly store: SettingsOf<typeof storeSettings>;
   readonly postgres: SettingsOf<typeof postgresSettings>;
+  readonly insights: InsightsSettings;
 };
 
 export type AnalyticsOptions = {
@@ -66,6 +70,8 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
   const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
   const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store });
+  const rulesOf = (tenant: TenantId) => directory.phraseRules(tenant);
+  const insights = createInsights({ eventLog, log, metrics, clock, settings: settings.insights, rulesOf });
   const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings: settings.api });
   const liveHub = new LiveHub({
     calls: liveCalls,
@@ -101,7 +107,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     statusFacts,
   };
   const http = new HttpServer(context);
-  const components: readonly Component[] = [directory, calls, ingest, liveCalls, liveHub, refusals, http];
+  const components: readonly Component[] = [directory, calls, ingest, insights, liveCalls, liveHub, refusals, http];
   const running: Component[] = [];
   let oneTimePassword: string | undefined;
 

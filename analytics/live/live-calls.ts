@@ -13,13 +13,16 @@ import { topics } from "@earshot/proto/topics.ts";
 import { LiveCallState } from "./live-call-state.ts";
 import { firstOffsetSince } from "./log-position.ts";
 import type { liveSettings } from "./settings.ts";
+import { alertView } from "./views.ts";
 
-const followed = [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name, topics.insights.name, topics.ledger.name];
+const followed = [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name, topics.ledger.name];
 
 /** Events of a call whose start has not been read yet: topics are read side by side. Past the limits the oldest are forgotten. */
 const earlyCalls = 1000;
 const earlyEventsPerCall = 64;
 const recentAlertsPerTenant = 200;
+/** How far back a start reads alerts, also of calls that have ended. */
+const recentAlertsMs = 3_600_000;
 const replayPage = 1000;
 
 export type LiveCallsOptions = {
@@ -62,6 +65,7 @@ export class LiveCalls implements Component {
       for (const state of calls.values()) oldest = Math.min(oldest, Date.parse(state.call.startedAt));
     // Records are appended after what they tell of has happened; a second covers clocks that were set back a little.
     await this.#follow(followed, oldest - 1000);
+    await this.#follow([topics.insights.name], Math.min(oldest - 1000, clock.now() - recentAlertsMs));
     this.#early.clear();
     this.#replaying = false;
   }
@@ -155,6 +159,8 @@ export class LiveCalls implements Component {
     const state = calls?.get(callId);
     if (state === undefined) {
       if (payload.case === "callStarted") this.#begin(event, payload.value);
+      else if (this.#replaying && payload.case === "alert")
+        this.#rememberAlert(tenantId, alertView(payload.value, callId, event.occurredAtMs, null));
       else if (payload.case !== "callEnded") this.#keepEarly(event);
       return;
     }
@@ -209,13 +215,16 @@ export class LiveCalls implements Component {
     if (calls?.size === 0) this.#tenants.delete(state.tenantId);
   }
 
+  #rememberAlert(tenant: string, alert: Alert): void {
+    const alerts = this.#alerts.get(tenant) ?? [];
+    if (alerts.some(({ alertId }) => alertId === alert.alertId)) return;
+    alerts.push(alert);
+    if (alerts.length > recentAlertsPerTenant) alerts.shift();
+    this.#alerts.set(tenant, alerts);
+  }
+
   #tell(tenant: string, event: LiveEvent): void {
-    if (event.type === "alert") {
-      const alerts = this.#alerts.get(tenant) ?? [];
-      alerts.push(event.alert);
-      if (alerts.length > recentAlertsPerTenant) alerts.shift();
-      this.#alerts.set(tenant, alerts);
-    }
+    if (event.type === "alert") this.#rememberAlert(tenant, event.alert);
     if (this.#replaying) return;
     for (const listener of this.#listeners) listener(tenant as TenantId, event);
   }

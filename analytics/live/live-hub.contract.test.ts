@@ -1,11 +1,17 @@
 import { connect } from "node:net";
-import { type ServerMessage, serverMessage } from "@earshot/proto/api/live.ts";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { type LiveEvent, type ServerMessage, serverMessage } from "@earshot/proto/api/live.ts";
 import { encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { callEnded, callStarted, words } from "../api/testing/example-events.ts";
 import { eventually, startTestApi, type TestApi } from "../api/testing/test-api.ts";
+import { LiveCalls } from "./live-calls.ts";
+import { liveSettings } from "./settings.ts";
 
 let api: TestApi;
 const open: WebSocket[] = [];
@@ -106,6 +112,48 @@ describe("admission", () => {
       (admitted) => admitted,
     );
   });
+});
+
+test("a start rebuilds the calls that are up from the log, and lets go of those that have ended", async () => {
+  const { first, second } = api.tenants;
+  await api.publish(topics.calls.name, callStarted(first, "still-up"));
+  await api.publish(topics.calls.name, callStarted(second, "over"));
+  await api.publish(topics.transcripts.name, words(first, "still-up", "said before the start", { final: true }));
+  const alert = { alertId: "al-1", ruleId: "r", ruleName: "Cancel", kind: "said", phrase: "cancel", severity: "critical", atMs: 1, leg: 1 };
+  await api.publish(topics.insights.name, {
+    id: "al-1",
+    tenantId: second,
+    callId: "over",
+    occurredAtMs: Date.now(),
+    payload: { case: "alert", value: alert },
+  });
+  await api.publish(topics.calls.name, callEnded(second, "over"));
+  const { values } = readSettings({ live: liveSettings }, {});
+  const told: LiveEvent[] = [];
+  const fresh = new LiveCalls({
+    eventLog: api.eventLog,
+    clock: systemClock,
+    log: silentLog,
+    metrics: createMetrics(),
+    settings: values.live,
+  });
+  fresh.onEvent((_tenant, event) => told.push(event));
+  await fresh.start();
+  try {
+    expect(fresh.get(first, "still-up")).toMatchObject({ agent: "Ada", lastWords: { text: "said before the start", final: true } });
+    expect(fresh.list(second)).toEqual([]);
+    expect(fresh.recentAlerts(second).map(({ alertId }) => alertId)).toEqual(["al-1"]);
+    expect(told).toEqual([]);
+    await api.publish(topics.transcripts.name, words(first, "still-up", "said after it", { startMs: 3000 }));
+    await eventually(
+      () => told.length,
+      (count) => count > 0,
+    );
+    expect(told).toMatchObject([{ type: "transcript.partial", segment: { text: "said after it" } }]);
+  } finally {
+    await fresh.stop(1000);
+    await api.publish(topics.calls.name, callEnded(first, "still-up"));
+  }
 });
 
 test("two tenants: each sees its own calls and words only", async () => {
