@@ -15,6 +15,7 @@ import { createPipelineMetrics, type PipelineMetrics } from "./call/pipeline-met
 import { RecentCalls } from "./call/recent-calls.ts";
 import { TenantHints } from "./call/tenant-hints.ts";
 import { Publisher } from "./events/publisher.ts";
+import { OpusDecoders } from "./leg/codec/opus.ts";
 import { createLegScratch } from "./leg/leg-pipeline.ts";
 import { createFeedScratch } from "./leg/utterance-run.ts";
 import type { Recogniser } from "./recogniser/port.ts";
@@ -58,6 +59,7 @@ class MediaPipeline implements Pipeline {
   readonly #pending: PendingChunks;
   readonly #hints = new TenantHints();
   readonly #recent = new RecentCalls();
+  readonly #opus = new OpusDecoders();
   readonly #sessions = new Map<string, CallSession>();
   readonly #finishing = new Set<Promise<void>>();
   #detector: VoiceDetector | undefined;
@@ -86,6 +88,7 @@ class MediaPipeline implements Pipeline {
 
   async start(): Promise<void> {
     const { settings, clock, objectStore, recogniser } = this.#deps;
+    await this.#opus.warm();
     this.#detector = await startDetector(settings, { clock, log: this.#log, metrics: this.#deps.metrics });
     this.#sessionDeps = {
       settings,
@@ -96,7 +99,7 @@ class MediaPipeline implements Pipeline {
       objectStore,
       recogniser,
       detector: this.#detector,
-      scratch: createLegScratch(createFeedScratch()),
+      scratch: createLegScratch(createFeedScratch(), this.#opus),
       budget: new SpoolBudget(settings.maxSpoolBytes),
       hints: (tenant) => this.#hints.of(tenant),
     };
@@ -126,6 +129,7 @@ class MediaPipeline implements Pipeline {
     this.#sessions.clear();
     await Promise.all(live.map((session) => session.suspend(left())));
     await this.#within(left(), this.#publisher.flush());
+    this.#opus.free();
     await this.#detector?.stop(left());
     this.#detector = undefined;
     this.#media = undefined;

@@ -110,7 +110,7 @@ function overtalk(input: ConversationInput): Overtalk {
 
 type Turns = { agent: number; caller: number; longestAgent: number; longestCaller: number; latencies: number[] };
 
-/** A turn is one side's speech until the other side begins to speak; its pauses belong to it. */
+/** A turn is one side's speech until the other side takes over; its pauses belong to it, and so does what the other says meanwhile. */
 function turns(agent: readonly number[], caller: readonly number[]): Turns {
   const result: Turns = { agent: 0, caller: 0, longestAgent: 0, longestCaller: 0, latencies: [] };
   let a = 0;
@@ -132,6 +132,8 @@ function turns(agent: readonly number[], caller: readonly number[]): Turns {
       to = Math.max(to, end);
       continue;
     }
+    // "Mm-hm" while the other goes on is no turn.
+    if (side !== undefined && end <= to) continue;
     close();
     // Answers that begin before the other has ended are overlaps, not waiting times.
     if (side === "caller" && next === "agent" && start >= to) result.latencies.push(start - to);

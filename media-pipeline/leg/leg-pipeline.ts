@@ -13,6 +13,7 @@ import type { MediaPipelineSettings } from "../settings.ts";
 import { type VoiceDetector, type VoiceSink, type VoiceStream, type Window, windowMs, windowSamples } from "../voice/detector.ts";
 import { AudioRing } from "./audio-ring.ts";
 import { createFrameDecoder, type FrameDecoder } from "./codec/frame-decoder.ts";
+import type { OpusDecoders } from "./codec/opus.ts";
 import { Concealment } from "./concealment.ts";
 import { EnergyGate, levelDb } from "./energy-gate.ts";
 import { Resampler } from "./resampler.ts";
@@ -25,12 +26,13 @@ const voiceRate = 8000;
 /** A hole up to this long is filled sample by sample; a longer one ends the utterance like a pause. */
 const concealableGapMs = 2000;
 
-/** Work space shared by all legs: every use ends before the next leg's turn. */
+/** Shared by all legs: work space, of which every use ends before the next leg's turn, and decoders made ahead. */
 export type LegScratch = {
   readonly frame: Int16Array;
   readonly stored: Int16Array;
   readonly voice: Int16Array;
   readonly feed: FeedScratch;
+  readonly opus: OpusDecoders;
 };
 
 export type UtteranceInfo = {
@@ -226,7 +228,7 @@ export class LegPipeline implements VoiceSink {
     if (chunk.frameSamples <= 0 || chunk.frameSamples > maxFrameSamples || chunk.sampleRate < 8000 || chunk.sampleRate > 48000)
       return false;
     if (chunk.codec === this.#codec && chunk.sampleRate === this.#sourceRate && chunk.channels === this.#channels) return true;
-    const decoder = createFrameDecoder(chunk.codec, chunk.channels);
+    const decoder = createFrameDecoder(chunk.codec, chunk.channels, this.#options.scratch.opus);
     if (decoder === undefined) return false;
     this.#decoder?.free();
     this.#decoder = decoder;
@@ -457,11 +459,12 @@ export class LegPipeline implements VoiceSink {
 }
 
 /** @returns the work space for `LegOptions.scratch` */
-export function createLegScratch(feed: FeedScratch): LegScratch {
+export function createLegScratch(feed: FeedScratch, opus: OpusDecoders): LegScratch {
   return {
     frame: new Int16Array(maxFrameSamples),
     stored: new Int16Array(maxFrameSamples * 3),
     voice: new Int16Array(maxFrameSamples * 3),
     feed,
+    opus,
   };
 }

@@ -3,7 +3,7 @@ import { Codec } from "@earshot/proto/gen/earshot/v1/media_pb.js";
 import { aLawTable, decodeG711, muLawTable } from "./g711.ts";
 import { G722Decoder } from "./g722.ts";
 import { decodeL16 } from "./l16.ts";
-import { OpusFrames } from "./opus.ts";
+import type { OpusDecoders } from "./opus.ts";
 
 export interface FrameDecoder {
   /** @returns samples written to `target`; -1 where the frame cannot be decoded and must be concealed */
@@ -14,7 +14,7 @@ export interface FrameDecoder {
 const none = (): void => {};
 
 /** @returns undefined for a codec this version does not know */
-export function createFrameDecoder(codec: Codec, channels: number): FrameDecoder | undefined {
+export function createFrameDecoder(codec: Codec, channels: number, opus?: OpusDecoders): FrameDecoder | undefined {
   switch (codec) {
     case Codec.PCMA:
       return {
@@ -35,10 +35,8 @@ export function createFrameDecoder(codec: Codec, channels: number): FrameDecoder
     }
     case Codec.L16:
       return { decode: (source, offset, length, target) => decodeL16(source, offset, length, Math.max(1, channels), target), free: none };
-    case Codec.OPUS: {
-      const frames = new OpusFrames(channels);
-      return { decode: (source, offset, length, target) => frames.decode(source, offset, length, target), free: () => frames.free() };
-    }
+    case Codec.OPUS:
+      return opus?.take();
     default:
       return undefined;
   }

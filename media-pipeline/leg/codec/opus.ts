@@ -1,23 +1,62 @@
 /** Opus (RFC 6716) through libopus compiled to WebAssembly; always decoded at 48 kHz and mixed to one channel. */
 import { OpusDecoder } from "opus-decoder";
 
+/** Decoders of ended legs that are kept for the next ones. */
+const mostSpare = 32;
+const leastSpare = 4;
+
+/**
+ * Decoders are made ahead, because one takes a moment to load and a leg's first frames must not wait for it. Every decoder gives two
+ * channels: a mono stream then has the same on both (RFC 7587: the number in the SDP is 2 in any case).
+ */
+export class OpusDecoders {
+  readonly #spare: OpusDecoder[] = [];
+  #closed = false;
+
+  /** Resolves when one decoder is ready. */
+  async warm(): Promise<void> {
+    const decoder = new OpusDecoder({ channels: 2, forceStereo: true });
+    await decoder.ready;
+    if (this.#closed || this.#spare.length >= mostSpare) decoder.free();
+    else this.#spare.push(decoder);
+  }
+
+  take(): OpusFrames {
+    const decoder = this.#spare.pop();
+    if (this.#spare.length < leastSpare && !this.#closed) void this.warm().catch(() => {});
+    return new OpusFrames(decoder, (used) => {
+      if (this.#closed || this.#spare.length >= mostSpare) used.free();
+      else
+        void used
+          .reset()
+          .then(() => this.#spare.push(used))
+          .catch(() => used.free());
+    });
+  }
+
+  free(): void {
+    this.#closed = true;
+    for (const decoder of this.#spare.splice(0)) decoder.free();
+  }
+}
+
 export class OpusFrames {
   #decoder: OpusDecoder | undefined;
-  #ready = false;
+  readonly #giveBack: (decoder: OpusDecoder) => void;
+  #loading = false;
+  #freed = false;
 
-  constructor(channels: number) {
-    const stereo = channels > 1;
-    const decoder = new OpusDecoder({ channels: stereo ? 2 : 1, forceStereo: false });
+  constructor(decoder: OpusDecoder | undefined, giveBack: (decoder: OpusDecoder) => void) {
     this.#decoder = decoder;
-    void decoder.ready.then(() => {
-      this.#ready = true;
-      if (this.#decoder === undefined) decoder.free();
-    });
+    this.#giveBack = giveBack;
   }
 
   /** @returns samples written; -1 where the frame cannot be decoded (broken, or the decoder is still loading) */
   decode(source: Uint8Array, offset: number, length: number, target: Int16Array): number {
-    if (!this.#ready || this.#decoder === undefined) return -1;
+    if (this.#decoder === undefined) {
+      this.#load();
+      return -1;
+    }
     const decoded = this.#decoder.decodeFrame(source.subarray(offset, offset + length));
     if (decoded.errors.length > 0 || decoded.samplesDecoded === 0) return -1;
     const samples = Math.min(decoded.samplesDecoded, target.length);
@@ -31,14 +70,18 @@ export class OpusFrames {
   }
 
   free(): void {
-    if (this.#ready) this.#decoder?.free();
+    this.#freed = true;
+    if (this.#decoder !== undefined) this.#giveBack(this.#decoder);
     this.#decoder = undefined;
   }
-}
 
-/** Loads the WebAssembly once, so that the first call does not lose its first frames to it. */
-export async function warmOpus(): Promise<void> {
-  const decoder = new OpusDecoder({ channels: 1 });
-  await decoder.ready;
-  decoder.free();
+  #load(): void {
+    if (this.#loading || this.#freed) return;
+    this.#loading = true;
+    const decoder = new OpusDecoder({ channels: 2, forceStereo: true });
+    void decoder.ready.then(() => {
+      if (this.#freed) this.#giveBack(decoder);
+      else this.#decoder = decoder;
+    });
+  }
 }
