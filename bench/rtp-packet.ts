@@ -19,19 +19,14 @@ export type RtpPacketOptions = { calls: readonly number[]; seconds: number; prof
 /** Code that is not compiled yet is not what a day's work costs. */
 const warmUpMs = 4000;
 
-type Measured = { microseconds: number; packets: number; kernelDrops: number; behindMs: number };
+type Measured = { microseconds: number; packets: number; returned: number; kernelDrops: number; behindMs: number };
 
 class Child<Request, Answer extends { kind: string }> {
   readonly process: ChildProcess;
 
   constructor(file: string, execArgv: string[] = []) {
-    const [program = process.execPath, ...rest] = [
-      ...ahead(),
-      process.execPath,
-      ...execArgv,
-      fileURLToPath(new URL(file, import.meta.url)),
-    ] as [string, ...string[]];
-    this.process = spawn(program, rest, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const command: readonly string[] = [...ahead(), process.execPath, ...execArgv, fileURLToPath(new URL(file, import.meta.url))];
+    this.process = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   }
 
   ask<K extends Answer["kind"]>(request: Request, _kind: K): Promise<Extract<Answer, { kind: K }>> {
@@ -86,7 +81,13 @@ async function measure(sender: Sender, pid: number, ports: readonly number[], se
   await sender.ask({ kind: "stop" }, "count");
   await pause(300);
   const packets = after.sent - before.sent;
-  return { microseconds: cpu / packets, packets, kernelDrops: kernelDrops(set), behindMs: after.behindMs };
+  return {
+    microseconds: cpu / packets,
+    packets,
+    returned: after.returned - before.returned,
+    kernelDrops: kernelDrops(set),
+    behindMs: after.behindMs,
+  };
 }
 
 async function withSender<T>(streams: number, use: (sender: Sender, port: number) => Promise<T>): Promise<T> {
@@ -163,10 +164,11 @@ export async function run(options: Partial<RtpPacketOptions> = {}): Promise<void
       own.chunksLost,
       (own.rssBytes / 1e6).toFixed(0),
     );
+    const share = (other: Measured | undefined) => (other === undefined ? "-" : `${((100 * other.returned) / other.packets).toFixed(1)} %`);
     const unaccounted = own.sent - own.received - own.kernelDrops;
     console.log(
       `       sent ${own.sent}, kernel dropped ${own.kernelDrops}, received ${own.received}, delivered by the kernel and lost by us ${unaccounted}; ` +
-        `records on media.v1 ${own.records}; kernel drops at rtpengine ${forward?.kernelDrops ?? "-"} / ${record?.kernelDrops ?? "-"}; ` +
+        `records on media.v1 ${own.records}; rtpengine forwarded ${share(forward)} and, recording, ${share(record)}; kernel drops at rtpengine ${forward?.kernelDrops ?? "-"} / ${record?.kernelDrops ?? "-"}; ` +
         `sender late by at most ${Math.max(own.behindMs, forward?.behindMs ?? 0, record?.behindMs ?? 0).toFixed(0)} ms`,
     );
   }

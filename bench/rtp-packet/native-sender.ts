@@ -17,7 +17,9 @@ const addressBytes = 16;
 /** The kernel takes no more at once (UIO_MAXIOV). */
 const batch = 1000;
 const socketOptionLevel = 1;
-const receiveBufferOption = 8;
+/** SO_RCVBUFFORCE where we may, SO_RCVBUF otherwise. */
+const receiveBufferOptions = [33, 8] as const;
+const dontWait = 0x40;
 
 export class NativeSender {
   readonly port: number;
@@ -27,6 +29,8 @@ export class NativeSender {
   readonly #messages: bigint;
   readonly #packets: number;
   readonly #fd: number;
+  readonly #inbound: number;
+  readonly #recvmmsg: (...args: unknown[]) => unknown;
   readonly #sendmmsg: (...args: unknown[]) => unknown;
 
   /** @param ports one stream to each of these ports of 127.0.0.1; more may be added by `aim` */
@@ -34,6 +38,7 @@ export class NativeSender {
     // The pipeline's binding to native engines serves here too.
     const native = createRequire(import.meta.resolve("@earshot/media-pipeline/package.json"))("koffi") as Native;
     const libc = native.load("libc.so.6");
+    this.#recvmmsg = libc.func("int recvmmsg(int, uint64_t, uint32_t, int, uint64_t)");
     this.#sendmmsg = libc.func("int sendmmsg(int, uint64_t, uint32_t, int)");
     const socket = libc.func("int socket(int, int, int)");
     const bind = libc.func("int bind(int, uint64_t, uint32_t)");
@@ -44,7 +49,7 @@ export class NativeSender {
     const addresses = streams * messageBytes;
     const vectors = addresses + (streams + 1) * addressBytes;
     this.#packets = vectors + streams * vectorBytes;
-    const total = this.#packets + streams * packetBytes + 64;
+    const total = this.#packets + streams * packetBytes + 64 + batch * (messageBytes + vectorBytes) + packetBytes;
     const block = libc.func("void *malloc(size_t)")(total);
     const base = native.address(block);
     this.#messages = base;
@@ -74,14 +79,34 @@ export class NativeSender {
     this.#putAddress(own, 0);
     const ownAddress = base + BigInt(own);
     if (this.#fd < 0 || bind(this.#fd, ownAddress, addressBytes) !== 0) throw new Error("The sender cannot open its socket.");
-    const scratch = total - 64;
+    const scratch = this.#packets + streams * packetBytes;
     view.setUint32(scratch, addressBytes, true);
     getsockname(this.#fd, ownAddress, base + BigInt(scratch));
     this.port = view.getUint16(own + 2);
-    // What a forwarding peer sends back is not read: let the kernel drop it early.
-    view.setUint32(scratch, 2304, true);
-    setsockopt(this.#fd, socketOptionLevel, receiveBufferOption, base + BigInt(scratch), 4);
+    // What a forwarding peer sends back arrives here and is read, as the other party of a call would: room for half a second of it.
+    view.setUint32(scratch, 4 * 1024 * 1024, true);
+    for (const option of receiveBufferOptions) if (setsockopt(this.#fd, socketOptionLevel, option, base + BigInt(scratch), 4) === 0) break;
+    this.#inbound = vectors + streams * vectorBytes + streams * packetBytes + 64;
+    for (let i = 0; i < batch; i++) {
+      const message = this.#inbound + i * messageBytes;
+      const vector = this.#inbound + batch * messageBytes + i * vectorBytes;
+      view.setBigUint64(message + 16, base + BigInt(vector), true);
+      view.setBigUint64(message + 24, 1n, true);
+      view.setBigUint64(vector, base + BigInt(this.#inbound + batch * (messageBytes + vectorBytes)), true);
+      view.setBigUint64(vector + 8, BigInt(packetBytes), true);
+    }
     this.aim(new Array(streams).fill(9));
+  }
+
+  /** Reads what a forwarding peer has sent back. @returns datagrams read */
+  drain(): number {
+    let read = 0;
+    for (;;) {
+      const done = this.#recvmmsg(this.#fd, this.#messages + BigInt(this.#inbound), batch, dontWait, 0) as number;
+      if (done <= 0) return read;
+      read += done;
+      if (done < batch) return read;
+    }
   }
 
   get sent(): number {

@@ -7,7 +7,10 @@ export type SenderRequest =
   | { kind: "start" }
   | { kind: "count" }
   | { kind: "stop" };
-export type SenderAnswer = { kind: "opened"; port: number } | { kind: "done" } | { kind: "count"; sent: number; behindMs: number };
+export type SenderAnswer =
+  | { kind: "opened"; port: number }
+  | { kind: "done" }
+  | { kind: "count"; sent: number; returned: number; behindMs: number };
 
 /** Streams are spread over the 20 ms of a packet in four groups. */
 const groups = 4;
@@ -16,6 +19,7 @@ const stepMs = 20 / groups;
 let sender: NativeSender | undefined;
 let running: NodeJS.Timeout | undefined;
 let worstMs = 0;
+let returned = 0;
 
 function start(streams: NativeSender): void {
   const began = performance.now();
@@ -28,6 +32,7 @@ function start(streams: NativeSender): void {
       streams.sendRound(Math.floor((streams.streams * group) / groups), Math.floor((streams.streams * (group + 1)) / groups));
       step++;
     }
+    returned += streams.drain();
   };
   running = setInterval(send, stepMs);
 }
@@ -45,11 +50,11 @@ process.on("message", (request: SenderRequest) => {
     start(sender!);
     answer({ kind: "done" });
   } else if (request.kind === "count") {
-    answer({ kind: "count", sent: sender!.sent, behindMs: worstMs });
+    answer({ kind: "count", sent: sender!.sent, returned, behindMs: worstMs });
     worstMs = 0;
   } else {
     clearInterval(running);
-    answer({ kind: "count", sent: sender!.sent, behindMs: worstMs });
+    answer({ kind: "count", sent: sender!.sent, returned, behindMs: worstMs });
   }
 });
 process.on("disconnect", () => process.exit(0));

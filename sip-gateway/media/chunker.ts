@@ -11,7 +11,8 @@ import type { ResolvedFormat } from "./payload-format.ts";
 /** Takes a finished chunk. @returns false where it was lost */
 export type ChunkSink = (key: string, encoder: MediaChunkEncoder, fields: MediaChunkFields) => boolean;
 
-const maxFrames = 48;
+/** 64 bytes of sizes: the largest typed array that V8 keeps inside the heap, next to its object. */
+const maxFrames = 32;
 const maxPayload = 32 * 1024;
 
 export class Chunker {

@@ -30,7 +30,9 @@ const slots = 32;
 /** RFC 3550 appendix A.1. */
 const maxDropout = 3000;
 const maxMisorder = 100;
-const historyLength = 128;
+/** Of 32 bits each: `maxMisorder` and more. */
+const historyWords = 4;
+const historyLength = 32 * historyWords;
 
 export class JitterBuffer {
   readonly #sink: PacketSink;
@@ -41,8 +43,8 @@ export class JitterBuffer {
   readonly #payloadType = new Uint8Array(slots);
   readonly #timestamp = new Uint32Array(slots);
   readonly #arrivalMs = new Float64Array(slots);
-  /** 1 where the packet of that sequence number arrived: tells a duplicate from a late one. */
-  readonly #arrived = new Uint8Array(historyLength);
+  /** A bit per sequence number, set where its packet arrived: tells a duplicate from a late one. */
+  readonly #arrived = new Int32Array(historyWords);
   #waiting = 0;
   /** Sequence number that is to be delivered next; -1 before the first packet. */
   #next = -1;
@@ -72,7 +74,7 @@ export class JitterBuffer {
     }
     const ahead = (sequence - this.#next) & 0xffff;
     if (ahead === 0) {
-      this.#arrived[sequence & (historyLength - 1)] = 1;
+      this.#mark(sequence);
       this.#next = (sequence + 1) & 0xffff;
       this.#jumpNext = -1;
       const missed = this.#missed;
@@ -103,9 +105,8 @@ export class JitterBuffer {
       return behindHighest ? pushed.reordered : pushed.inOrder;
     }
     if (0x10000 - ahead <= maxMisorder) {
-      const index = sequence & (historyLength - 1);
-      if (this.#arrived[index] === 1) return pushed.duplicate;
-      this.#arrived[index] = 1;
+      if ((this.#arrived[(sequence >>> 5) & (historyWords - 1)]! & (1 << sequence)) !== 0) return pushed.duplicate;
+      this.#mark(sequence);
       return pushed.late;
     }
     // Far outside: a stray, unless the next one follows on (RFC 3550 appendix A.1).
@@ -115,7 +116,7 @@ export class JitterBuffer {
     }
     this.flush();
     this.#arrived.fill(0);
-    this.#arrived[sequence & (historyLength - 1)] = 1;
+    this.#mark(sequence);
     this.#next = (sequence + 1) & 0xffff;
     this.#highest = sequence;
     this.#missed = 0;
@@ -164,9 +165,17 @@ export class JitterBuffer {
     }
     const givenUp = (sequence - this.#next) & 0xffff;
     if (givenUp > 0x8000) return; // delivering has already gone past it
-    for (let i = 0; i < Math.min(givenUp, historyLength); i++) this.#arrived[(this.#next + i) & (historyLength - 1)] = 0;
+    for (let i = 0; i < Math.min(givenUp, historyLength); i++) this.#unmark(this.#next + i);
     this.#missed += givenUp;
     this.#next = sequence;
+  }
+
+  #mark(sequence: number): void {
+    this.#arrived[(sequence >>> 5) & (historyWords - 1)]! |= 1 << sequence;
+  }
+
+  #unmark(sequence: number): void {
+    this.#arrived[(sequence >>> 5) & (historyWords - 1)]! &= ~(1 << sequence);
   }
 
   /** How many are missing before the first that waits. */
@@ -177,13 +186,13 @@ export class JitterBuffer {
   }
 
   #deliverAfter(gap: number): void {
-    for (let i = 0; i < gap; i++) this.#arrived[(this.#next + i) & (historyLength - 1)] = 0;
+    for (let i = 0; i < gap; i++) this.#unmark(this.#next + i);
     const sequence = (this.#next + gap) & 0xffff;
     const slot = sequence & (slots - 1);
     const packet = this.#packets[slot]!;
     this.#packets[slot] = undefined;
     this.#waiting--;
-    this.#arrived[sequence & (historyLength - 1)] = 1;
+    this.#mark(sequence);
     this.#next = (sequence + 1) & 0xffff;
     const missing = gap + this.#missed;
     this.#missed = 0;

@@ -42,9 +42,8 @@ export class MediaLeg implements LegMedia {
     this.#rtcp.setKeys(description.srtp);
     this.#quality = new LineQualityMeter(identity, this.#receiver.statistics);
     this.#nextIntervalMs = context.clock.monotonicMs() + context.settings.qualityIntervalMs;
-    const receiver = this.#receiver;
-    pair.rtp.onDatagram = (packet, address, port) => receiver.onDatagram(packet, address, port);
-    pair.rtcp.onDatagram = (packet, address, port) => this.#onRtcp(packet, address, port);
+    pair.rtp.giveTo(this.#receiver);
+    pair.rtcp.giveTo({ onDatagram: (packet, address, port) => this.#onRtcp(packet, address, port) });
   }
 
   update(description: LegDescription): void {

@@ -11,6 +11,7 @@ import { createMediaPlane } from "./media-plane.ts";
 import type { LegDescription, LegEvents, MediaPlane } from "./port.ts";
 import { parseRtcp } from "./rtcp.ts";
 import { rtpPacket } from "./rtp-packets.fixture.ts";
+import { RtpSocket } from "./rtp-socket.ts";
 import { defaultMediaSettings } from "./settings.fixture.ts";
 import type { MediaSettings } from "./settings.ts";
 
@@ -125,6 +126,12 @@ test("a released port drops late packets while it drains: they never reach the n
   await plane.stop(0);
   expect(eventLog.of("new")).toHaveLength(0);
   expect(await metrics.expose()).toMatch(/earshot_rtp_packets_dropped_total\{reason="no_call"\} 5/);
+});
+
+test("datagrams are taken below node:dgram's event, on the Node that the project pins", async () => {
+  const bound = await RtpSocket.bind(host, 0, 65_536, { onDatagram() {} });
+  cleanUp.push(() => bound.close());
+  expect(bound.direct).toBe(true);
 });
 
 test("a pair never opened is free at once; a port in use elsewhere is passed over", async () => {

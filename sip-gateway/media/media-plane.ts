@@ -41,8 +41,10 @@ export function createMediaPlane({ ports, settings, log, metrics, clock, eventLo
     receiveBufferBytes: settings.receiveBufferBytes,
     drainMs: settings.drainMs,
     clock,
-    onStray: () => {
-      counters.stray++;
+    stray: {
+      onDatagram() {
+        counters.stray++;
+      },
     },
   });
   let stopTick = (): void => {};

@@ -5,7 +5,7 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { LegPorts } from "./port.ts";
-import { RtpSocket } from "./rtp-socket.ts";
+import { type DatagramReceiver, RtpSocket } from "./rtp-socket.ts";
 
 export type BoundPair = { readonly ports: LegPorts; readonly rtp: RtpSocket; readonly rtcp: RtpSocket };
 
@@ -16,8 +16,8 @@ export type PortPoolOptions = {
   receiveBufferBytes: number;
   drainMs: number;
   clock: Clock;
-  /** A packet came for a pair that serves no call (any more). */
-  onStray: () => void;
+  /** Takes what comes for a pair that serves no call (any more). */
+  stray: DatagramReceiver;
 };
 
 export class PortPool {
@@ -83,8 +83,8 @@ export class PortPool {
   release(ports: LegPorts, drain: boolean): void {
     const pair = this.bound(ports);
     if (pair === undefined) return;
-    pair.rtp.onDatagram = this.#options.onStray;
-    pair.rtcp.onDatagram = ignore;
+    pair.rtp.giveTo(this.#options.stray);
+    pair.rtcp.giveTo(nobody);
     if (!drain || this.#options.drainMs === 0) this.#close(pair);
     else
       this.#cancelDrain.set(
@@ -122,11 +122,11 @@ export class PortPool {
   }
 
   async #bind(rtpPort: number): Promise<BoundPair | undefined> {
-    const { host, receiveBufferBytes, onStray } = this.#options;
+    const { host, receiveBufferBytes, stray } = this.#options;
     let rtp: RtpSocket | undefined;
     try {
-      rtp = await RtpSocket.bind(host, rtpPort, receiveBufferBytes, onStray);
-      const rtcp = await RtpSocket.bind(host, rtpPort + 1, 16_384, ignore);
+      rtp = await RtpSocket.bind(host, rtpPort, receiveBufferBytes, stray);
+      const rtcp = await RtpSocket.bind(host, rtpPort + 1, 16_384, nobody);
       return { ports: { rtpPort, rtcpPort: rtpPort + 1 }, rtp, rtcp };
     } catch (error) {
       await rtp?.close();
@@ -136,4 +136,4 @@ export class PortPool {
   }
 }
 
-function ignore(): void {}
+const nobody: DatagramReceiver = { onDatagram() {} };
