@@ -32,7 +32,7 @@ describe("a demo call", () => {
 
   test("becomes words on the live socket while people speak", async () => {
     const { speech } = await earshot.get<{ speech: { engine: string; usable: boolean } }>("/api/v1/status");
-    if (process.env["REQUIRE_SERVERS"] === "1") expect(speech.usable, JSON.stringify(speech)).toBe(true);
+    if (process.env.REQUIRE_SERVERS === "1") expect(speech.usable, JSON.stringify(speech)).toBe(true);
     const live = watch();
     await eventually(
       async () => live.messages.map(({ type }) => type),

@@ -1,6 +1,7 @@
 /** Every service's settings table in one place, and what belongs to no single service. */
 
 import { apiSettings } from "@earshot/analytics/api/settings.ts";
+import { insightsSettings } from "@earshot/analytics/insights/settings.ts";
 import { postgresSettings } from "@earshot/analytics/store/postgres/settings.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
 import { recogniserSettings } from "@earshot/media-pipeline/recogniser/settings.ts";
@@ -37,6 +38,7 @@ export const allSettings = {
   store: storeSettings,
   postgres: postgresSettings,
   api: apiSettings,
+  insights: insightsSettings,
 } as const;
 
 /** deploy/docs/settings.md: every setting, its default and what happens at its limit. */

@@ -24,6 +24,8 @@ export type DemoCallOptions = {
 export type DemoCallHandle = {
   /** Call-ID of the recording session. */
   sipCallId: string;
+  /** Unix milliseconds at which the first frame was sent. */
+  playingSinceMs: number;
   /** Resolves when the call has ended, with why. */
   ended: Promise<"played" | "stopped" | "recorder">;
 };
@@ -70,12 +72,13 @@ export async function placeDemoCall(options: DemoCallOptions): Promise<DemoCallH
       const send = (packet: Buffer): void => socket.send(packet, port, host, () => {});
       return new RtpSender(send, audio.streams[stream]!, impairment, impairment.oneWay === true && stream === 1);
     });
+    const playingSinceMs = Date.now();
     const ended = play(senders, rtp, targets, options, () => endedByRecorder).then(async (why) => {
       if (why !== "recorder") await dialog.bye();
       closeAll();
       return why;
     });
-    return { sipCallId: dialog.callId, ended };
+    return { sipCallId: dialog.callId, playingSinceMs, ended };
   } catch (error) {
     closeAll();
     throw error;

@@ -30,9 +30,12 @@ export type EarshotProcess = {
   kill(): Promise<void>;
 };
 
-/** @param options.dataDir an earlier one, to start again on what is there; kept on stop then */
+/**
+ * @param options.dataDir an earlier one, to start again on what is there; kept on stop then
+ * @param options.script in place of deploy/main.ts
+ */
 export async function startEarshot(
-  options: { dataDir?: string; env?: Record<string, string>; args?: string[] } = {},
+  options: { dataDir?: string; env?: Record<string, string>; args?: string[]; script?: string } = {},
 ): Promise<EarshotProcess> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "earshot-e2e-"));
   const [httpPort, sipPort] = [await freePort(), await freePort()];
@@ -40,7 +43,7 @@ export async function startEarshot(
   const apiKey = "ear_e2e_0123456789abcdef0123456789abcdef";
   const password = "correct horse battery staple";
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...(options.args ?? [])], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", options.script ?? main, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,

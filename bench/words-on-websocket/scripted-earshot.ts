@@ -1,0 +1,17 @@
+/** The whole product with an engine that takes no time of its own, as a process for `bench/words-on-websocket.ts`. */
+import { createEarshot } from "@earshot/deploy/earshot.ts";
+import { allSettings } from "@earshot/deploy/settings.ts";
+import { ScriptedRecogniser } from "@earshot/media-pipeline/testing/scripted-recogniser.ts";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { run } from "@earshot/platform/lifecycle/run.ts";
+import { createLog } from "@earshot/platform/log/log.ts";
+
+const { values: settings, faults } = readSettings(allSettings, process.env);
+if (faults.length > 0) throw new Error(JSON.stringify(faults));
+const log = createLog({ level: "warn" });
+const recogniser = new ScriptedRecogniser({ partialEveryMs: 300 }, false);
+const status = { engine: "scripted", usable: true, reason: "a benchmark's", remedy: "" };
+const earshot = await createEarshot({ settings, log, version: "bench", uiDirectory: undefined, speech: { recogniser, status } });
+const running = await run(earshot.components, { log, clock: systemClock });
+process.once("SIGINT", () => void running.stop(10_000).then(() => process.exit(0)));
