@@ -50,6 +50,11 @@ export class Resampler {
     this.#work = new Float32Array(this.#filter.taps - 1 + maxBlock);
   }
 
+  /** How late the output is, in input samples. */
+  get delay(): number {
+    return Math.round((this.#filter.taps - 1 / this.#filter.up) / 2);
+  }
+
   /** Most samples a block of `length` can give. */
   outputBound(length: number): number {
     return Math.ceil((length * this.#filter.up) / this.#filter.down) + 1;

@@ -55,6 +55,8 @@ class TrackReader {
     this.#raw = new Int16Array(block);
     this.#resampler = track.sampleRate === sampleRate ? undefined : new Resampler(track.sampleRate, sampleRate, block);
     this.#made = new Int16Array(blockFrames + 64);
+    // Reads ahead by the filter's delay, so that channels of different rates stay in time with each other.
+    this.#position = this.#resampler?.delay ?? 0;
   }
 
   /** Adds the next block to one channel of `mix`. */

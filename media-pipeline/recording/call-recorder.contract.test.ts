@@ -1,0 +1,137 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
+import { callId, tenantId } from "@earshot/proto/ids.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MemoryObjectStore } from "../testing/memory-object-store.ts";
+import { parseWav, type WavAudio } from "../testing/wav-file.ts";
+import { CallRecorder } from "./call-recorder.ts";
+import { noLeg } from "./mixdown.ts";
+import { folderName } from "./spool.ts";
+import { SpoolBudget } from "./spool-budget.ts";
+
+let root: string;
+const store = new MemoryObjectStore();
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "earshot-recorder-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const { AGENT, CALLER } = Speaker;
+const two = [
+  { index: 0, speaker: AGENT },
+  { index: 1, speaker: CALLER },
+];
+
+async function recorder(more: { budget?: SpoolBudget; maxRecordingMs?: number; folder?: string } = {}): Promise<CallRecorder> {
+  const one = new CallRecorder({
+    tenantId: tenantId("t"),
+    callId: callId("c"),
+    folder: join(root, "call"),
+    budget: new SpoolBudget(1e9),
+    maxRecordingMs: 60_000,
+    objectStore: store,
+    onFailure: () => {},
+    ...more,
+  });
+  await one.open();
+  return one;
+}
+
+const stored = (): WavAudio => parseWav(store.objects.get("tenants/t/recordings/c.wav")!);
+const constant = (value: number, samples: number): Int16Array => new Int16Array(samples).fill(value);
+
+describe("a call's recording", () => {
+  it("puts every leg at its place and side, mixes further legs in, and cleans the spool", async () => {
+    const one = await recorder();
+    one.write(1, 8000, constant(-200, 4000), 4000, 4000);
+    one.write(0, 8000, constant(1000, 8000), 8000, 0);
+    one.write(2, 8000, constant(50, 1600), 1600, 6400);
+    const result = await one.finish([...two, { index: 2, speaker: CALLER }]);
+    expect(result).toMatchObject({ bytes: 44 + 8000 * 4, durationMs: 1000, sampleRate: 8000, channels: 2, channelLegs: [0, 1] });
+    const { pcm } = stored();
+    expect([pcm[0], pcm[1], pcm[2 * 5000 + 1], pcm[2 * 7000], pcm[2 * 7000 + 1]]).toEqual([1000, 0, -200, 1000, -150]);
+    expect(result!.peaks.map((row) => [...row.slice(8, 12)])).toEqual([
+      [7, 7, 7, 7],
+      [0, 0, 1, 1],
+    ]);
+    expect(existsSync(join(root, "call"))).toBe(false);
+  });
+
+  it("is 16 kHz where any leg is wideband, and keeps narrowband legs in time with it", async () => {
+    const one = await recorder();
+    const tone = (rate: number): Int16Array =>
+      Int16Array.from({ length: rate * 3 }, (_, i) => 8000 * Math.sin((2 * Math.PI * 400 * i) / rate));
+    for (let at = 0; at < 24_000; at += 800) one.write(0, 8000, tone(8000).subarray(at, at + 800), 800, at);
+    one.write(1, 16000, tone(16000), 48_000, 0);
+    const result = await one.finish(two);
+    expect(result).toMatchObject({ sampleRate: 16000, durationMs: 3000 });
+    const { pcm } = stored();
+    let same = 0;
+    for (let i = 8000; i < 40_000; i++) same += Math.abs(pcm[2 * i]! - pcm[2 * i + 1]!) < 3000 ? 1 : 0;
+    expect(same / 32_000).toBeGreaterThan(0.99);
+  });
+
+  it("names the silent side's leg, or none", async () => {
+    const one = await recorder();
+    one.write(1, 8000, constant(9, 800), 800, 0);
+    expect((await one.finish(two))!.channelLegs).toEqual([0, 1]);
+    const other = await recorder();
+    other.write(1, 8000, constant(9, 800), 800, 0);
+    other.write(2, 8000, constant(9, 800), 800, 0);
+    expect((await other.finish([1, 2].map((index) => ({ index, speaker: CALLER }))))!.channelLegs).toEqual([noLeg, 1]);
+  });
+
+  it("stores nothing where nothing came", async () => {
+    store.objects.clear();
+    expect(await (await recorder()).finish(two)).toBeUndefined();
+    expect(store.objects.size).toBe(0);
+  });
+
+  it("goes on after a crash with what is on disk", async () => {
+    const first = await recorder();
+    first.write(0, 8000, constant(7, 16_000), 16_000, 0);
+    await first.flush();
+    const second = await recorder();
+    second.write(0, 8000, constant(7, 8000), 8000, 12_000);
+    const result = await second.finish([two[0]!]);
+    expect(result).toMatchObject({ durationMs: 2500, channels: 1 });
+    expect(stored().pcm.every((sample) => sample === 7)).toBe(true);
+  });
+
+  it("stops at the longest recording and at the spool's limit, and tells how much is missing", async () => {
+    const long = await recorder({ maxRecordingMs: 1000 });
+    for (let at = 0; at < 16_000; at += 800) long.write(0, 8000, constant(1, 800), 800, at);
+    expect(long.omittedMs).toBe(1000);
+    expect((await long.finish([two[0]!]))!.durationMs).toBe(1000);
+    const budget = new SpoolBudget(20_000);
+    const full = await recorder({ budget });
+    for (let at = 0; at < 32_000; at += 800) full.write(0, 8000, constant(1, 800), 800, at);
+    await full.flush();
+    expect(full.omittedMs).toBeGreaterThan(2000);
+    await full.finish([two[0]!]);
+    expect(budget.used).toBe(0);
+  });
+
+  it("keeps the spool when the object store fails", async () => {
+    const one = await recorder();
+    one.write(0, 8000, constant(1, 800), 800, 0);
+    store.failing = true;
+    await expect(one.finish(two)).rejects.toMatchObject({ code: "store_down" });
+    store.failing = false;
+    expect(await readdir(join(root, "call"))).toEqual(["leg-0-8000.pcm"]);
+  });
+});
+
+describe("folder of a call in the spool", () => {
+  it("cannot be led elsewhere by an id", () => {
+    for (const id of ["../../etc", "..", "a/b", "a\\b", "x".repeat(500), "a~b"]) {
+      const name = folderName("tenant", id);
+      expect(name).not.toMatch(/[/\\]|\.\./);
+      expect(name.length).toBeLessThan(256);
+    }
+    expect(folderName("a", "b")).not.toBe(folderName("a", "c"));
+  });
+});
