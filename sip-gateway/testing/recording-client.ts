@@ -109,7 +109,9 @@ export class RecordingClient {
   /** Sends an INVITE (or re-INVITE) and waits for the final answer. */
   async invite(options: InviteOptions = {}): Promise<Received> {
     this.sendInvite(options);
-    const answer = await this.wire.response("INVITE");
+    // A slow machine may have repeated an earlier answer.
+    const wanted = `${this.cseq} INVITE`;
+    const answer = await this.wire.next((one) => one.status >= 200 && headerOf(one, "cseq") === wanted, `final response to ${wanted}`);
     const tag = /;tag=([^;\s]+)/.exec(headerOf(answer, "to"))?.[1];
     if (answer.status < 300) {
       this.toTag = tag ?? "";

@@ -13,7 +13,6 @@ import {
   constructOutgoingResponse,
   type IncomingRequestMessage,
   type IncomingResponseMessage,
-  type Logger,
   LoggerFactory,
   NonInviteServerTransaction,
   type SessionDialog,
@@ -58,7 +57,6 @@ export class EmbeddedSignalling implements SipSignaling {
   readonly #options: EmbeddedOptions;
   readonly #local: LocalAddresses;
   readonly #core: UserAgentCore;
-  readonly #logger: Logger;
   readonly #rate: SourceRate;
   readonly #dialogs = new Map<string, EmbeddedDialog>();
   /** Call-ID, From tag and CSeq of INVITEs in hand: another branch of one of them is a merged request (RFC 3261 8.2.2.2). */
@@ -89,7 +87,6 @@ export class EmbeddedSignalling implements SipSignaling {
     };
     const loggerFactory = new LoggerFactory();
     loggerFactory.builtinEnabled = false;
-    this.#logger = loggerFactory.getLogger("earshot");
     const self = this;
     const contactUri = new URI("sip", "srs", "earshot.invalid");
     const contact: Contact = {
@@ -242,7 +239,7 @@ export class EmbeddedSignalling implements SipSignaling {
   }
 
   #onResponse(raw: RawMessage): void {
-    const message = responseForCore(raw, this.#logger);
+    const message = responseForCore(raw);
     if (message === undefined) {
       this.#dropped.inc({ reason: "malformed_response" });
       return;
@@ -260,17 +257,12 @@ export class EmbeddedSignalling implements SipSignaling {
     let flow = arrived;
     if (flow instanceof UdpFlow && !via.rport && via.port !== flow.peer.port && this.#udp !== undefined)
       flow = new UdpFlow(this.#udp, flow.peer, via.port === 0 ? 5060 : via.port);
-    const read = requestForCore(raw, via, flow.peer.address, flow.peer.port, this.#logger);
+    const read = requestForCore(raw, via, flow.peer.address, flow.peer.port);
     if ("fault" in read) {
       this.#answerFault(raw, 400, read.fault, flow);
       return;
     }
     const { message, transactionId } = read;
-    const cseqMethod = /\s(\S+)$/.exec(message.getHeader("cseq") ?? "")?.[1];
-    if (cseqMethod !== message.method) {
-      this.#answerFault(raw, 400, "CSeq does not name the method", flow);
-      return;
-    }
     this.#through(flow, () => {
       const server = this.#core.userAgentServers.get(transactionId);
       if (server !== undefined || message.method === "CANCEL") {

@@ -1,7 +1,8 @@
 /** Turns a raw request into what SIP.js' core works on: a parsed message with a checked top Via and a collision-proof transaction id. */
 import { isIP } from "node:net";
-import { IncomingRequestMessage, IncomingResponseMessage, type Logger, Parser } from "sip.js/lib/core/index.js";
+import { IncomingRequestMessage, IncomingResponseMessage } from "sip.js/lib/core/index.js";
 import { splitList } from "../tokens.ts";
+import { readNameAddr } from "./name-addr.ts";
 import type { RawMessage } from "./raw-message.ts";
 
 export type TopVia = { readonly sentBy: string; readonly port: number; readonly branch: string; readonly rport: boolean };
@@ -27,38 +28,17 @@ function stampVia(value: string, via: TopVia, address: string, port: number): st
   return stamped;
 }
 
-const forCore = new Set(["from", "to", "call-id", "cseq", "record-route"]);
-const fixedUri = "sip:srs@earshot.invalid";
-
 /**
- * @returns undefined where SIP.js cannot parse a header it needs; the reason is which one
+ * @returns a fault in words where a header that the transaction or dialog needs is missing or malformed
  * RFC 3261 17.2.3 matches on branch, sent-by and method; SIP.js only on the branch, so the whole key takes the branch's place.
  */
-export function requestForCore(
-  raw: RawMessage,
-  via: TopVia,
-  address: string,
-  port: number,
-  logger: Logger,
-): RequestForCore | { fault: string } {
-  const [method = ""] = raw.startLine.split(" ", 1);
-  const text: string[] = [`${method} ${fixedUri} SIP/2.0`];
-  let first = true;
-  let contact: string | undefined;
-  for (const [name, value] of raw.headers) {
-    if (name === "via") {
-      for (const one of splitList(value)) {
-        text.push(`Via: ${first ? stampVia(one, via, address, port) : one}`);
-        first = false;
-      }
-    } else if (name === "contact") contact ??= contactUri(value);
-    else if (forCore.has(name)) text.push(`${name}: ${value}`);
-  }
-  if (contact !== undefined) text.push(`Contact: <${contact}>`);
-  const message = parse(`${text.join("\r\n")}\r\n\r\n`, logger);
-  if (!(message instanceof IncomingRequestMessage)) return { fault: "malformed Via, From, To, Contact, CSeq or Record-Route" };
-  const missing = (["from", "to", "callId", "cseq"] as const).find((field) => message[field] === undefined);
-  if (missing !== undefined) return { fault: `missing ${missing === "callId" ? "Call-ID" : missing}` };
+export function requestForCore(raw: RawMessage, via: TopVia, address: string, port: number): RequestForCore | { fault: string } {
+  const message = new IncomingRequestMessage();
+  [message.method = ""] = raw.startLine.split(" ", 1);
+  const fault = readHeaders(message, raw);
+  if (fault !== undefined) return { fault };
+  const [top] = message.headers.Via!;
+  top!.raw = stampVia(top!.raw, via, address, port);
   const source = `${via.sentBy}:${via.port}|${address}:${port}`;
   const transactionId = via.branch.startsWith("z9hG4bK")
     ? `${via.branch}|${source}`
@@ -67,28 +47,70 @@ export function requestForCore(
   return { message, transactionId };
 }
 
-export function responseForCore(raw: RawMessage, logger: Logger): IncomingResponseMessage | undefined {
-  const text = [raw.startLine];
+export function responseForCore(raw: RawMessage): IncomingResponseMessage | undefined {
+  const via = readTopVia(raw);
+  const message = new IncomingResponseMessage();
+  if (via === undefined || readHeaders(message, raw) !== undefined) return undefined;
+  message.viaBranch = via.branch;
+  message.statusCode = Number(raw.startLine.slice(8, 11));
+  message.reasonPhrase = raw.startLine.slice(12);
+  if (message.statusCode < 100 || message.statusCode > 699) return undefined;
+  return message;
+}
+
+const cseqShape = /^(\d{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]{1,32})$/;
+
+/** Sets what SIP.js' own parser would set; a method that CSeq names otherwise is a fault (RFC 3261 8.1.1.5). */
+function readHeaders(message: IncomingRequestMessage | IncomingResponseMessage, raw: RawMessage): string | undefined {
+  const via: { raw: string }[] = [];
+  const routes: { raw: string }[] = [];
+  let contact: string | undefined;
   for (const [name, value] of raw.headers) {
-    if (name === "via" || forCore.has(name)) text.push(`${name}: ${value}`);
-    else if (name === "contact") text.push(`Contact: <${contactUri(value)}>`);
+    switch (name) {
+      case "via":
+        for (const one of splitList(value)) via.push({ raw: one });
+        break;
+      case "record-route":
+        for (const one of splitList(value)) routes.push({ raw: one });
+        break;
+      case "contact":
+        contact ??= splitList(value)[0];
+        break;
+      case "from":
+      case "to": {
+        if (message[name] !== undefined) return `two ${name} headers`;
+        const parsed = readNameAddr(value);
+        if (parsed === undefined) return `malformed ${name}`;
+        message[name] = parsed;
+        const tag = parsed.getParam("tag") as string;
+        if (name === "from") message.fromTag = tag;
+        else message.toTag = tag;
+        message.headers[name === "from" ? "From" : "To"] = [{ raw: value, parsed }];
+        break;
+      }
+      case "call-id":
+        if (!/^\S{1,256}$/.test(value)) return "malformed Call-ID";
+        message.callId = value;
+        message.headers["Call-ID"] = [{ raw: value }];
+        break;
+      case "cseq": {
+        const match = cseqShape.exec(value);
+        if (match === null || Number(match[1]) >= 2 ** 31) return "malformed CSeq";
+        if (message instanceof IncomingRequestMessage && match[2] !== message.method) return "CSeq does not name the method";
+        message.method = match[2]!;
+        message.cseq = Number(match[1]);
+        message.headers.CSeq = [{ raw: value }];
+        break;
+      }
+    }
   }
-  const message = parse(`${text.join("\r\n")}\r\n\r\n`, logger);
-  return message instanceof IncomingResponseMessage ? message : undefined;
-}
-
-/** SIP.js' grammar is a generated parser that may throw on hostile input, e.g. when it nests too deep. */
-function parse(text: string, logger: Logger) {
-  try {
-    return Parser.parseMessage(text, logger);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The URI of the first Contact, without the header's parameters: those are ours to read, and vendors' are exotic. */
-function contactUri(value: string): string {
-  const firstContact = splitList(value)[0] ?? "";
-  const inAngles = /<([^<>]*)>/.exec(firstContact)?.[1];
-  return (inAngles ?? firstContact.split(";", 1)[0]!).trim();
+  for (const field of ["from", "to", "callId", "cseq"] as const) if (message[field] === undefined) return `missing ${field}`;
+  message.headers.Via = via;
+  if (routes.length > 0) message.headers["Record-Route"] = routes;
+  message.body = "";
+  if (contact === undefined) return undefined;
+  const parsed = readNameAddr(contact);
+  if (parsed === undefined) return "malformed Contact";
+  message.headers.Contact = [{ raw: contact, parsed }];
+  return undefined;
 }

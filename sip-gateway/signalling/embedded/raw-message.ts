@@ -34,6 +34,8 @@ const compactForms: Readonly<Record<string, string>> = {
 };
 
 const maxHeaderValueChars = 16_384;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them
+const controlCharacter = /[\0-\x08\x0b-\x1f\x7f]/;
 const utf8 = new TextDecoder("utf-8");
 
 /** Index of the empty line's end (start of the body) and length of the head; undefined while no empty line is there. */
@@ -65,6 +67,7 @@ export function readRawMessage(bytes: Uint8Array, limits: { maxHeaders: number }
     const last = headers.at(-1);
     if (line.startsWith(" ") || line.startsWith("\t")) {
       if (last === undefined) fault ??= "folded line without a header";
+      else if (controlCharacter.test(line)) fault ??= "control character in a header";
       else if (last[1].length + line.length > maxHeaderValueChars) fault ??= "header value too long";
       else last[1] = `${last[1]} ${line.trim()}`;
       continue;
@@ -84,6 +87,7 @@ export function readRawMessage(bytes: Uint8Array, limits: { maxHeaders: number }
       continue;
     }
     const value = line.slice(colon + 1).trim();
+    if (controlCharacter.test(value)) fault ??= "control character in a header";
     if (value.length > maxHeaderValueChars) fault ??= "header value too long";
     else headers.push([compactForms[name] ?? name, value]);
   }
