@@ -66,6 +66,7 @@ export class Cursor {
       this.#chunk = chunk;
       this.#generation = chunk.generation;
       this.#segment = undefined;
+      this.#block = undefined;
       this.#bytes = chunk.bytes;
       this.#at = 0;
       this.#batchEnd = 0;

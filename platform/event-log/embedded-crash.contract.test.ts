@@ -257,3 +257,41 @@ test("a full disk: publish fails with a remedy, nothing is lost, and writing goe
   await log.publish(spec.name, "k", value(7, 10_000));
   expect((await log.read(spec.name, 0, 0, 100)).map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 });
+
+test("a record larger than the whole write buffer goes alone", async () => {
+  const { log } = await start(await directory(), { settings: { writeBufferBytes: 64 * 1024 } });
+  await log.publish(spec.name, "k", value(0, 200_000));
+  expect(log.append(spec.name, "k", value(1, 200_000))).toBe(true);
+  expect(log.append(spec.name, "k", value(2, 200_000))).toBe(false);
+  await Promise.all([3, 4, 5].map((i) => log.publish(spec.name, "k", value(i, 200_000))));
+  expect((await log.read(spec.name, 0, 0, 100)).map(indexOf)).toEqual([0, 1, 3, 4, 5]);
+});
+
+test("a reader that starts in the files catches up with a fast writer, through the change to memory, without a gap", async () => {
+  const { log, logged } = await start(await directory(), { settings: { segmentBytes: 256 * 1024, tailBytes: 256 * 1024 } });
+  const total = 20_000;
+  const seen: number[] = [];
+  let written = 0;
+  const write = (until: number): void => {
+    while (written < until && log.append(spec.name, "k", value(written, 300))) written++;
+  };
+  write(total / 2);
+  await log.flush();
+  const subscription = await log.subscribe({
+    topic: spec.name,
+    group: "g",
+    from: "earliest",
+    maxBatch: 37,
+    handle(batch) {
+      for (const record of batch) seen.push(record.value[100] === (indexOf(record) & 255) ? indexOf(record) : -1);
+    },
+  });
+  while (written < total) {
+    write(Math.min(total, written + 50));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await subscription.drained();
+  expect(logged()).toBe("");
+  expect(seen.length).toBe(total);
+  expect(seen.every((one, i) => one === i)).toBe(true);
+});

@@ -191,7 +191,9 @@ class EmbeddedEventLog implements EventLog {
   }
 
   #isFull(key: string, value: Uint8Array): boolean {
-    return this.#context.bufferedBytes + key.length + value.length > this.#options.settings.writeBufferBytes;
+    // A record larger than the whole buffer goes alone, when it is empty.
+    const { bufferedBytes } = this.#context;
+    return bufferedBytes > 0 && bufferedBytes + key.length + value.length > this.#options.settings.writeBufferBytes;
   }
 
   publish(topic: string, key: string, value: Uint8Array): Promise<Position> {
@@ -239,8 +241,7 @@ class EmbeddedEventLog implements EventLog {
         next.reject(failing);
         continue;
       }
-      // A record larger than the whole buffer goes alone.
-      if (this.#isFull(next.key, next.value) && this.#context.bufferedBytes > 0) return;
+      if (this.#isFull(next.key, next.value)) return;
       this.#queue.shift();
       const index = partitionOf(next.key, found.partitions.length);
       const partition = found.partitions[index]!;

@@ -139,14 +139,15 @@ export class Partition {
   async #writeAll(): Promise<void> {
     this.#tail[this.#tail.length - 1]!.seal();
     const end = this.next;
-    const chunks = this.#tail.filter((chunk) => chunk.sealed > chunk.written);
+    // Fixed before the first write: while it is under way, appends may fill and seal the last chunk further.
+    const regions = this.#tail
+      .filter((chunk) => chunk.sealed > chunk.written)
+      .map((chunk, i, chunks) => ({ chunk, to: chunk.sealed, after: chunks[i + 1]?.baseOffset ?? end }));
     const context = this.#context;
     try {
-      for (let i = 0; i < chunks.length; i++) {
-        const chunk = chunks[i]!;
-        const after = chunks[i + 1]?.baseOffset ?? end;
+      for (const { chunk, to, after } of regions) {
         const from = chunk.written;
-        const length = chunk.sealed - from;
+        const length = to - from;
         const segment = await this.#segmentFor(length);
         const handle = await segment.acquire();
         try {
@@ -161,7 +162,7 @@ export class Partition {
         segment.lastAppendedMs = now;
         if (segment.firstAppendedMs === 0) segment.firstAppendedMs = now;
         this.#unsynced.add(segment);
-        chunk.written = from + length;
+        chunk.written = to;
         context.bufferedBytes -= length;
         context.wrote(this.topic, after - this.written, length);
         this.written = after;

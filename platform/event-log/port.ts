@@ -26,12 +26,15 @@ export type SubscribeOptions = {
   readonly maxBatch?: number;
   /** Tries of one record whose failure's category says retry, before it is dead-lettered. Default 5, backing off from 100 ms to 5 s. */
   readonly maxAttempts?: number;
-  /** false: offsets are not stored; every start begins at `from` (live views, settings snapshots). Default true. */
+  /**
+   * false: offsets are not stored; every start begins at `from` (live views, settings snapshots), and every such subscription reads all
+   * partitions by itself, whatever its group's name. Default true.
+   */
   readonly durable?: boolean;
   /**
    * Takes a batch of one partition, in order. Resolved = done, the offset moves on. Thrown: the records are handed over one by one;
    * the one that fails is retried, dropped or dead-lettered as its error's category says (proto/errors.ts), and never blocks its
-   * partition for ever. At-least-once: after a crash the same records come again.
+   * partition for ever: a bug (`crash`) is logged with its stack and dead-lettered at once. At-least-once: after a crash the same records come again.
    */
   handle(batch: readonly LogRecord[]): Promise<void> | void;
 };
