@@ -24,12 +24,13 @@ export class CallState {
   #changedAtMs = 0;
   #card: CallCard;
 
-  readonly sentiments = new Map<string, { leg: number; score: number; atMs: number }>();
+  /** Made when the first of their kind comes: of ten thousand imported records most have none. */
+  #sentiments: Map<string, { leg: number; score: number; atMs: number }> | undefined;
   /** MOS by leg and start of the interval. */
-  readonly quality = new Map<number, Map<number, number>>();
-  readonly alerts = new Set<string>();
-  readonly keyPresses = new Set<string>();
-  readonly stages = new Map<StageName, StageState>();
+  #quality: Map<number, Map<number, number>> | undefined;
+  #alerts: Set<string> | undefined;
+  #keyPresses: Set<string> | undefined;
+  #stages: Map<StageName, StageState> | undefined;
   conversationVersion = -1;
   attentionAtMs = -1;
 
@@ -62,23 +63,17 @@ export class CallState {
       case "callEnded":
         this.#ended(payload.value);
         break;
-      case "sentiment": {
-        const { segmentId, leg, score } = payload.value;
-        const before = this.sentiments.get(segmentId);
-        if (before === undefined || atMs >= before.atMs) this.sentiments.set(segmentId, { leg, score, atMs });
+      case "sentiment":
+        this.feel(payload.value.segmentId, payload.value.leg, payload.value.score, atMs);
         break;
-      }
-      case "lineQuality": {
-        const { leg, fromMs, mos } = payload.value;
-        const intervals = this.quality.get(leg) ?? new Map<number, number>();
-        this.quality.set(leg, intervals.set(fromMs, mos));
+      case "lineQuality":
+        this.hear(payload.value.leg, payload.value.fromMs, payload.value.mos);
         break;
-      }
       case "alert":
-        this.alerts.add(payload.value.alertId);
+        this.raise(payload.value.alertId);
         break;
       case "dtmfPressed":
-        this.keyPresses.add(`${payload.value.leg}-${payload.value.positionMs}`);
+        this.press(payload.value.leg, payload.value.positionMs);
         break;
       case "attention":
         if (atMs >= this.attentionAtMs) {
@@ -105,8 +100,33 @@ export class CallState {
     }
   }
 
+  /** Sentiment of a segment; the newest of a segment counts. */
+  feel(segmentId: string, leg: number, score: number, atMs: number): void {
+    this.#sentiments ??= new Map();
+    const before = this.#sentiments.get(segmentId);
+    if (before === undefined || atMs >= before.atMs) this.#sentiments.set(segmentId, { leg, score, atMs });
+  }
+
+  /** Quality of a leg's line in one interval. */
+  hear(leg: number, fromMs: number, mos: number): void {
+    this.#quality ??= new Map();
+    const intervals = this.#quality.get(leg) ?? new Map<number, number>();
+    this.#quality.set(leg, intervals.set(fromMs, mos));
+  }
+
+  raise(alertId: string): void {
+    this.#alerts ??= new Set();
+    this.#alerts.add(alertId);
+  }
+
+  press(leg: number, positionMs: number): void {
+    this.#keyPresses ??= new Set();
+    this.#keyPresses.add(`${leg}-${positionMs}`);
+  }
+
   reach(stage: StageName, state: StageState): void {
-    if (supersedes(state, this.stages.get(stage))) this.stages.set(stage, state);
+    this.#stages ??= new Map();
+    if (supersedes(state, this.#stages.get(stage))) this.#stages.set(stage, state);
   }
 
   get nextVersion(): number {
@@ -126,9 +146,9 @@ export class CallState {
     card.agentSentiment = rounded(this.#meanSentiment("agent"));
     card.callerSentiment = rounded(this.#meanSentiment("caller"));
     card.mos = rounded(this.#worstMeanMos());
-    card.alertCount = this.alerts.size;
-    card.dtmfCount = this.keyPresses.size;
-    card.stages = stagesToLetters(this.stages);
+    card.alertCount = this.#alerts?.size ?? 0;
+    card.dtmfCount = this.#keyPresses?.size ?? 0;
+    if (this.#stages !== undefined) card.stages = stagesToLetters(this.#stages);
     return card;
   }
 
@@ -175,9 +195,10 @@ export class CallState {
   }
 
   #meanSentiment(side: "agent" | "caller"): number | null {
+    if (this.#sentiments === undefined) return null;
     let sum = 0;
     let count = 0;
-    for (const { leg, score } of this.sentiments.values()) {
+    for (const { leg, score } of this.#sentiments.values()) {
       if (speakerOfLeg(this.legs, leg) !== side) continue;
       sum += score;
       count++;
@@ -186,8 +207,9 @@ export class CallState {
   }
 
   #worstMeanMos(): number | null {
+    if (this.#quality === undefined) return null;
     let worst: number | null = null;
-    for (const intervals of this.quality.values()) {
+    for (const intervals of this.#quality.values()) {
       let sum = 0;
       let count = 0;
       for (const mos of intervals.values()) {

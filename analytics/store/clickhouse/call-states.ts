@@ -8,6 +8,7 @@ import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 
 /** Calls asked for by one query: keeps the bound parameter small. */
 const idsPerQuery = 2000;
+const idsAskedOutright = 200;
 
 export class CallStates {
   readonly #query: TenantQuery;
@@ -73,10 +74,9 @@ export class CallStates {
   }
 
   async #restore(tenant: TenantId, ids: ReadonlyMap<string, number>, states: ReadonlyMap<string, CallState>): Promise<void> {
-    const all = [...ids];
+    const all = await this.#perhapsStored(tenant, ids);
     for (let i = 0; i < all.length; i += idsPerQuery) {
-      const some = all.slice(i, i + idsPerQuery);
-      const found = await this.#storedRows(tenant, some);
+      const found = await this.#storedRows(tenant, all.slice(i, i + idsPerQuery));
       const restored = new Set<string>();
       for (const row of found) {
         const card = parseCard(row);
@@ -88,6 +88,34 @@ export class CallStates {
       // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
       if (restored.size > 0) await this.#restoreFacts(tenant, [...restored], states);
     }
+  }
+
+  /**
+   * Ten thousand ids cost more to send than to receive: of a large batch whose starts are known, the ids that are stored in that time are
+   * fetched, as long as they are not many more, and most of the batch turns out to be new.
+   */
+  async #perhapsStored(tenant: TenantId, ids: ReadonlyMap<string, number>): Promise<[string, number][]> {
+    const all = [...ids];
+    if (all.length <= idsAskedOutright) return all;
+    let earliest = Number.POSITIVE_INFINITY;
+    let latest = 0;
+    for (const [, startMs] of all) {
+      if (startMs === 0) return all;
+      earliest = Math.min(earliest, startMs);
+      latest = Math.max(latest, startMs);
+    }
+    const range = { newest: -latest, oldest: -earliest, max: all.length * 2 };
+    const [settled, open] = await Promise.all([
+      this.#query<{ call_id: string }>(
+        tenant,
+        `SELECT call_id FROM calls WHERE ${ofTenant} AND newest_first BETWEEN {newest:Int64} AND {oldest:Int64} LIMIT {max:UInt32}`,
+        range,
+      ),
+      this.#query<{ call_id: string }>(tenant, `SELECT call_id FROM calls_open WHERE ${ofTenant} LIMIT {max:UInt32}`, { max: range.max }),
+    ]);
+    if (settled.length === range.max || open.length === range.max) return all;
+    const stored = new Set([...settled, ...open].map((row) => row.call_id));
+    return all.filter(([id]) => stored.has(id));
   }
 
   /** Open calls are few and found by id; settled ones by the primary key where the start is known, else by the index on the id. */
@@ -129,13 +157,10 @@ export class CallStates {
       read<{ at: number }>("toFloat64(version) AS at", "conversations"),
       read<{ at: number }>("toFloat64(version) AS at", "attentions"),
     ]);
-    for (const row of sentiments) of(row.call_id).sentiments.set(row.segment_id, { leg: row.leg, score: row.score, atMs: row.at });
-    for (const row of quality) {
-      const intervals = of(row.call_id).quality.get(row.leg) ?? new Map<number, number>();
-      of(row.call_id).quality.set(row.leg, intervals.set(row.from_ms, row.mos));
-    }
-    for (const row of alerts) of(row.call_id).alerts.add(row.alert_id);
-    for (const row of keyPresses) of(row.call_id).keyPresses.add(`${row.leg}-${row.position_ms}`);
+    for (const row of sentiments) of(row.call_id).feel(row.segment_id, row.leg, row.score, row.at);
+    for (const row of quality) of(row.call_id).hear(row.leg, row.from_ms, row.mos);
+    for (const row of alerts) of(row.call_id).raise(row.alert_id);
+    for (const row of keyPresses) of(row.call_id).press(row.leg, row.position_ms);
     for (const row of stages) {
       const outcome = outcomeOf(row.outcome);
       if (isStage(row.stage) && outcome !== undefined) of(row.call_id).reach(row.stage, { outcome, atMs: row.at });

@@ -59,9 +59,11 @@ export class EventWriter {
       }
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
       for (const [table, rows] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, rows);
-      const written = this.#writeCalls(states);
+      const { written, settled } = this.#writeCalls(states);
       for (const table of [callsTable, openCallsTable]) await this.#insert(table, this.#rows(table));
       for (const [state, row] of written) state.stored = row;
+      // What went to the settled calls at once is done with: most likely nothing follows, and what does is read back.
+      for (const state of settled) states.delete(keyOf(state.tenant, state.callId));
       this.#states.keep(states);
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
@@ -74,20 +76,25 @@ export class EventWriter {
    * Every touched call that changed. A call that ended long ago and is new to the store goes to the settled ones at once (imports, replays);
    * one that is there already and changed late stands open until it is settled again.
    */
-  #writeCalls(states: ReadonlyMap<string, CallState>): Map<CallState, CallRow> {
+  #writeCalls(states: ReadonlyMap<string, CallState>): { written: Map<CallState, CallRow>; settled: CallState[] } {
     const nowMs = this.#clock.now();
     const written = new Map<CallState, CallRow>();
+    const settled: CallState[] = [];
     for (const state of states.values()) {
       const card = state.toCard();
       const json = JSON.stringify(card);
       if (state.stored?.card === json) continue;
       const version = state.nextVersion;
       const isOld = card.startedAtMs > 0 && card.endedAtMs > 0 && nowMs - card.endedAtMs > settleAfterMs;
-      if (isOld && state.stored === undefined) writeSettledCall(this.#rows(callsTable), state.tenant, version, card, json);
-      else writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, json, isOld, nowMs);
-      written.set(state, { version, card: json });
+      if (isOld && state.stored === undefined) {
+        writeSettledCall(this.#rows(callsTable), state.tenant, version, card, json);
+        settled.push(state);
+      } else {
+        writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, json, isOld, nowMs);
+        written.set(state, { version, card: json });
+      }
     }
-    return written;
+    return { written, settled };
   }
 
   #writeFact(event: Event): void {
