@@ -263,7 +263,7 @@ export class CallSession implements LegSink {
   final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
     const state = this.#legs.get(leg.index);
     if (state !== undefined) state.heldPartial = undefined;
-    if (this.#finished) return;
+    // Words that come after the call was closed are still published: late is better than lost.
     info.revision++;
     const { metrics, clock, settings, recogniser } = this.#deps;
     if ("error" in result) {

@@ -30,16 +30,24 @@ export class Publisher {
       traceparent: call.traceparent,
       payload: payload!,
     });
-    if (this.#eventLog.append(topic, call.callId, bytes) || lossy) return;
+    try {
+      if (this.#eventLog.append(topic, call.callId, bytes) || lossy) return;
+    } catch (error) {
+      this.#failed(topic, call, error);
+      return;
+    }
     const publishing = this.#eventLog
       .publish(topic, call.callId, bytes)
       .then(
         () => {},
-        (error: unknown) =>
-          this.#log.error({ err: error, tenantId: call.tenantId, callId: call.callId, topic }, "an event could not be published"),
+        (error: unknown) => this.#failed(topic, call, error),
       )
       .finally(() => this.#waiting.delete(publishing));
     this.#waiting.add(publishing);
+  }
+
+  #failed(topic: TopicName, { tenantId, callId }: CallContext, error: unknown): void {
+    this.#log.error({ err: error, tenantId, callId, topic }, "an event could not be published");
   }
 
   /** One stage of the call's ledger. */

@@ -330,7 +330,9 @@ export class LegPipeline implements VoiceSink {
     const info = this.#windowInfo;
     this.#windowFill = 0;
     info.position = this.#voicePosition;
-    info.ringStart = this.#runRingStart + Math.round(((this.#voicePosition - this.#runVoiceStart) * this.storeRate) / voiceRate);
+    // The first window of a run may begin before its audio, on the grid: never reach back into the audio of the run before.
+    const sinceRun = Math.max(0, this.#voicePosition - this.#runVoiceStart);
+    info.ringStart = this.#runRingStart + Math.round((sinceRun * this.storeRate) / voiceRate);
     info.levelDb = levelDb(this.#window, 0, windowSamples);
     info.lastVoicedAtMs = this.#lastVoicedAtMs;
     this.#voicePosition += windowSamples;
