@@ -29,8 +29,11 @@ export type ContractSubject = {
 
 export type Check = { readonly name: string; run(subject: ContractSubject): Promise<void> };
 
-/** The main loop may not be held longer; decoding a clip of some seconds on it would take much longer. */
-const mostBlockedMs = 300;
+/**
+ * The main loop may not compute longer at a stretch; decoding a clip of some seconds on it takes much longer. Counted in the thread's own CPU
+ * time, which a busy machine does not stretch.
+ */
+const mostBlockedMs = 150;
 const feedMs = 100;
 
 export const recogniserContract: readonly Check[] = [
@@ -68,20 +71,25 @@ export const recogniserContract: readonly Check[] = [
   }),
 
   check("never holds up the main loop", async (recogniser, { clips }) => {
+    const cpuMs = () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    };
     let longest = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
-    }, 5);
+    let last = cpuMs();
+    const look = () => {
+      longest = Math.max(longest, cpuMs() - last);
+      last = cpuMs();
+    };
+    const timer = setInterval(look, 5);
     try {
       const utterances = [0, 1, 2].map((leg) => recogniser.utterance(options({ leg })));
       for (const utterance of utterances) {
         feed(utterance, clips[0].pcm, recogniser.capabilities);
-        longest = Math.max(longest, performance.now() - last);
+        look();
       }
       await Promise.all(utterances.map((utterance) => utterance.end()));
+      look();
     } finally {
       clearInterval(timer);
     }
@@ -226,10 +234,10 @@ export const recogniserContract: readonly Check[] = [
     feed(utterance, clips[0].pcm, recogniser.capabilities);
     const end = ending(utterance);
     const began = performance.now();
-    await recogniser.stop(20_000);
+    await recogniser.stop(50_000);
     const { text } = await end;
     assert.ok(clips[0].isRight(text), `wrong words: ${text}`);
-    assert.ok(performance.now() - began < 19_000, "stop waited although all was done");
+    assert.ok(performance.now() - began < 49_000, "stop waited although all was done");
   }),
 
   check("frees what it holds for a leg that has ended, and serves other legs on", async (recogniser, subject) => {

@@ -14,6 +14,8 @@ import { findInstallation, type Installation } from "./find-installation.ts";
 import { pocketsphinxRecogniser } from "./recogniser.ts";
 
 const found = findInstallation();
+/** A machine that builds and tests other things beside decodes slowly. */
+const patientMs = 120_000;
 const recordings = evaluationFile("asr/pocketsphinx/goforward.raw") !== undefined && evaluationClips() !== undefined;
 const missing =
   "missing" in found ? `pocketsphinx is not installed: ${found.missing.join(", ")}` : recordings ? "" : "../shared/data/asr is not here";
@@ -29,7 +31,7 @@ if (missing !== "") {
   const made: Recogniser[] = [];
   const make = (settings: Partial<RecogniserSettings> = {}) => {
     const recogniser = pocketsphinxRecogniser({
-      ...engineDeps({ pocketsphinxWorkers: 1, pocketsphinxDecoders: 3, ...settings }),
+      ...engineDeps({ pocketsphinxWorkers: 1, pocketsphinxDecoders: 3, utteranceTimeoutMs: patientMs, ...settings }),
       installation,
       clock: systemClock,
     });
@@ -52,7 +54,7 @@ if (missing !== "") {
   };
 
   describe("pocketsphinx: the contract", () => {
-    for (const check of recogniserContract) it(check.name, () => check.run(subject));
+    for (const check of recogniserContract) it(check.name, { timeout: patientMs }, () => check.run(subject));
   });
 
   describe("pocketsphinx: its processes", () => {
@@ -107,14 +109,14 @@ if (missing !== "") {
   });
 
   describe("pocketsphinx: word error rate", () => {
-    // Generous: a regression of the front end (a wrong cepstral mean) more than doubles these. Measured: about 30 and 45 per cent.
+    // Generous: a regression of the front end (a wrong cepstral mean) more than doubles these. Measured: 24 and 40 per cent.
     for (const [band, mostPercent] of [
       ["wideband", 45],
       ["telephone", 62],
     ] as const)
-      it(`${band} speech is under ${mostPercent} per cent`, { timeout: 120_000 }, () =>
-        started(subject, { utteranceTimeoutMs: 60_000 }, async (recogniser) => {
-          const clips = evaluationClips()!.filter((clip) => clip.set !== "jfk");
+      it(`${band} speech is under ${mostPercent} per cent`, { timeout: 2 * patientMs }, () =>
+        started(subject, {}, async (recogniser) => {
+          const clips = evaluationClips()!.filter((clip) => clip.set === "librivox" || clip.set === "cards");
           const sets = await measure(
             recogniser,
             band === "wideband" ? clips : clips.map((clip) => ({ ...clip, pcm: throughTelephone(clip.pcm) })),

@@ -87,7 +87,8 @@ export function brokenRecogniser(fault: Fault, limits: InMemoryLimits): Recognis
         else if (fault === "mixes utterances") shared.push(pcm.slice());
         else utterance.feed(pcm);
         if (fault === "sends partials it does not promise") options.onPartial?.("so far", []);
-        if (fault === "blocks the loop") for (const until = performance.now() + 20; performance.now() < until; );
+        if (fault === "blocks the loop")
+          for (const until = process.threadCpuUsage().user + 20_000; process.threadCpuUsage().user < until; );
       },
       async end() {
         if (fault === "answers a second end" && result !== undefined) return result;
