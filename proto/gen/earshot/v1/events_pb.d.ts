@@ -316,6 +316,13 @@ export declare type CallStarted = Message<"earshot.v1.CallStarted"> & {
    * @generated from field: string user_agent = 11;
    */
   userAgent: string;
+
+  /**
+   * The newest recording metadata that could not be read, as it came, for the admin; "" where all could.
+   *
+   * @generated from field: string unreadable_metadata = 12;
+   */
+  unreadableMetadata: string;
 };
 
 /**
@@ -361,6 +368,11 @@ export declare type CallUpdated = Message<"earshot.v1.CallUpdated"> & {
    * @generated from field: string reason = 6;
    */
   reason: string;
+
+  /**
+   * @generated from field: string unreadable_metadata = 7;
+   */
+  unreadableMetadata: string;
 };
 
 /**
