@@ -131,9 +131,11 @@ async function load(): Promise<void> {
   const rounds = Math.round((seconds * 1000) / windowMs);
   let cpu = process.cpuUsage();
   let began = performance.now();
+  let askedBefore = 0;
   for (let round = 0; round < warmUp + rounds; round++) {
     if (round === warmUp) {
       cpu = process.cpuUsage();
+      askedBefore = Number(/how="silero"} (\d+)/.exec(await metrics.expose())?.[1] ?? 0);
       began = performance.now();
       for (const leg of legs) {
         leg.voiced = 0;
@@ -155,11 +157,12 @@ async function load(): Promise<void> {
   const audioMs = rounds * windowMs;
   const text = await metrics.expose();
   const overflow = /how="overflow"} (\d+)/.exec(text)?.[1] ?? "0";
+  const asked = Number(/how="silero"} (\d+)/.exec(text)?.[1] ?? 0) - askedBefore;
   console.log(
     `load: ${calls} calls, ${legs.length} legs of ${real ? "a real two-channel call" : "synthetic speech"}, ${(audioMs / 1000).toFixed(1)} s of audio in ${(wall / 1000).toFixed(1)} s`,
   );
   console.log(
-    `  voiced ${((100 * sum((leg) => leg.voiced)) / sum((leg) => leg.pushed)).toFixed(0)} % of windows, sent to the model ${((100 * sum((leg) => leg.open)) / sum((leg) => leg.pushed)).toFixed(0)} %, judged by energy for want of time ${overflow}`,
+    `  voiced ${((100 * sum((leg) => leg.voiced)) / sum((leg) => leg.pushed)).toFixed(0)} % of windows, past the gate ${((100 * sum((leg) => leg.open)) / sum((leg) => leg.pushed)).toFixed(0)} %, judged by it ${((100 * asked) / sum((leg) => leg.pushed)).toFixed(0)} %, by energy for want of time ${overflow}`,
   );
   console.log(`  cores: ${(cpuMs / audioMs).toFixed(2)} of one core (goal: at most 1.00)`);
 }

@@ -62,6 +62,10 @@ export class WindowQueue {
     return this.#kind[this.#first]!;
   }
 
+  headLevelDb(): number {
+    return this.#level[this.#first]!;
+  }
+
   /** How many windows from the head on want the model, at most `most`. */
   openRun(most: number): number {
     let run = 0;
