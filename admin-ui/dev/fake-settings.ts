@@ -11,8 +11,8 @@ export interface FakeSettings {
   lists: Record<string, Row[]>;
 }
 
-type Json = (status: number, body: unknown) => void;
-type Fail = (status: number, code: string, message: string, remedy: string) => void;
+type Json = (status: number, body: unknown) => unknown;
+type Fail = (status: number, code: string, message: string, remedy: string) => unknown;
 
 const trunk: Trunk = {
   id: "trunk-1",
@@ -129,7 +129,7 @@ interface Asked {
   query: URLSearchParams;
 }
 
-export function settingsAnswer(settings: FakeSettings, asked: Asked, json: Json, fail: Fail): void {
+export function settingsAnswer(settings: FakeSettings, asked: Asked, json: Json, fail: Fail): unknown {
   const [name = "", id, sub] = asked.path;
   if (name === "tenant") {
     if (asked.method !== "GET") Object.assign(settings.tenant, asked.body);
@@ -168,7 +168,7 @@ function defaults(name: string): Record<string, unknown> {
   return { agentId: "", team: "" };
 }
 
-function importExtensions(list: Row[], text: string, json: Json): void {
+function importExtensions(list: Row[], text: string, json: Json): unknown {
   const errors: { line: number; text: string; problem: string }[] = [];
   let imported = 0;
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -181,5 +181,5 @@ function importExtensions(list: Row[], text: string, json: Json): void {
     imported += 1;
     list.push({ id: `ext-${number}-${index}`, number, agentName, agentId, team });
   }
-  json(200, { created: imported, updated: 0, errors });
+  return json(200, { created: imported, updated: 0, errors });
 }

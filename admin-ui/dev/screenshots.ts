@@ -8,52 +8,88 @@ const folder = process.argv[2] ?? "screenshots";
 const only = process.argv[3];
 mkdirSync(folder, { recursive: true });
 
-const steps: [string, (page: Page) => Promise<void>][] = [
-  ["board", async (page) => void (await page.goto("/live"), await page.getByRole("grid").waitFor(), await page.waitForTimeout(6500))],
-  [
-    "live-call",
-    async (page) =>
-      void (await page.goto("/live"),
-      await page.getByRole("row").nth(1).click(),
-      await page.locator(".turn").first().waitFor(),
-      await page.waitForTimeout(1200)),
-  ],
-  ["calls", async (page) => void (await page.goto("/calls"), await page.locator(".call-table").waitFor(), await page.waitForTimeout(400))],
-  [
-    "calls-search",
-    async (page) =>
-      void (await page.goto("/calls?q=cancel&minAttention=20"),
-      await page.locator(".hits").first().waitFor(),
-      await page.waitForTimeout(400)),
-  ],
-  [
-    "call-page",
-    async (page) =>
-      void (await page.goto("/calls/call-1000?t=28"), await page.locator(".turn").first().waitFor(), await page.waitForTimeout(900)),
-  ],
-  [
-    "call-page-column",
-    async (page) =>
-      void (await page.goto("/calls/call-1008"),
-      await page.locator(".ledger-step").first().waitFor(),
-      await page.locator(".call-column section").nth(4).scrollIntoViewIfNeeded(),
-      await page.waitForTimeout(400)),
-  ],
-  [
-    "palette",
-    async (page) =>
-      void (await page.goto("/calls"),
-      await page.locator(".call-table").waitFor(),
-      await page.keyboard.press("Control+k"),
-      await page.keyboard.type("dana"),
-      await page.waitForTimeout(700)),
-  ],
-  ...["trunks", "extensions", "phrase-rules", "api-keys", "tenant", "status", "audit"].map(
-    (name): [string, (page: Page) => Promise<void>] => [
-      `settings-${name}`,
-      async (page) => void (await page.goto(`/settings/${name}`), await page.waitForTimeout(900)),
-    ],
-  ),
+interface Step {
+  name: string;
+  path: string;
+  ready: string;
+  settleMs?: number;
+  act?: (page: Page) => Promise<unknown>;
+}
+
+const openFirst = (page: Page) => page.getByRole("row").nth(1).click();
+const steps: Step[] = [
+  { name: "board", path: "/live", ready: ".board-row", settleMs: 6500 },
+  {
+    name: "board-listening",
+    path: "/live",
+    ready: ".board-row",
+    act: async (page) => {
+      await page.locator(".board-row").nth(2).focus();
+      await page.keyboard.press("l");
+      await page.keyboard.press("ArrowDown");
+    },
+  },
+  { name: "alerts", path: "/live", ready: ".board-row", act: (page) => page.getByRole("button", { name: /^Alerts/ }).click() },
+  { name: "live-call", path: "/live", ready: ".board-row", settleMs: 1600, act: openFirst },
+  {
+    name: "live-call-lost",
+    path: "/live",
+    ready: ".board-row",
+    act: async (page) => {
+      await openFirst(page);
+      await page.locator(".turn").first().waitFor();
+      await page.keyboard.press("l");
+      await page.waitForTimeout(600);
+      api.refuseLive = true;
+      api.cutConnections();
+      await page.getByText("The live connection is lost.").waitFor();
+      api.refuseLive = false;
+    },
+  },
+  { name: "calls", path: "/calls", ready: ".call-table" },
+  { name: "calls-search", path: "/calls?q=cancel&minAttention=20", ready: ".hits" },
+  { name: "calls-columns", path: "/calls", ready: ".call-table", act: (page) => page.getByRole("button", { name: "Columns" }).click() },
+  { name: "calls-none", path: "/calls?agent=nobody", ready: ".empty" },
+  { name: "call-page", path: "/calls/call-1000?t=28", ready: ".turn", settleMs: 2400 },
+  {
+    name: "call-page-column",
+    path: "/calls/call-1008",
+    ready: ".ledger-step",
+    act: (page) => page.locator(".call-column section").nth(4).scrollIntoViewIfNeeded(),
+  },
+  {
+    name: "palette",
+    path: "/calls",
+    ready: ".call-table",
+    act: async (page) => {
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Find a call" }).fill("dana");
+      await page.waitForTimeout(500);
+    },
+  },
+  ...["trunks", "extensions", "phrase-rules", "api-keys", "status", "audit"].map((name) => ({
+    name: `settings-${name}`,
+    path: `/settings/${name}`,
+    ready: ".settings-page .panel td, .status-list",
+  })),
+  { name: "settings-tenant", path: "/settings/tenant", ready: ".single-form" },
+  {
+    name: "settings-trunk-form",
+    path: "/settings/trunks",
+    ready: ".table",
+    act: (page) => page.getByRole("button", { name: "Head office PBX" }).click(),
+  },
+  {
+    name: "settings-import",
+    path: "/settings/extensions",
+    ready: ".table",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Import CSV" }).click();
+      await page.getByLabel("Lines").fill("number,agentName\n2201,Ada Berg\n,No Number\n2203,");
+      await page.getByRole("button", { name: "Import", exact: true }).click();
+      await page.getByText("not taken").waitFor();
+    },
+  },
 ];
 
 const api = await startFakeApi({ keepUp: true, liveCalls: 18 });
@@ -90,14 +126,17 @@ try {
         await page.context().close();
       }
       const page = await open(api.url, true);
-      for (const [name, run] of steps) {
-        if (only !== undefined && !name.startsWith(only)) continue;
+      for (const step of steps) {
+        if (only !== undefined && !step.name.startsWith(only)) continue;
         try {
-          await run(page);
+          await page.goto(step.path);
+          await page.locator(step.ready).first().waitFor({ timeout: 8000 });
+          await step.act?.(page);
+          await page.waitForTimeout(step.settleMs ?? 500);
         } catch (error) {
-          console.error(`${name} ${scheme} ${width}: ${String(error).split("\n")[0]}`);
+          console.error(`${step.name} ${scheme} ${width}: ${String(error).split("\n")[0]}`);
         }
-        await shot(page, name);
+        await shot(page, step.name);
       }
       await page.context().close();
     }

@@ -39,33 +39,31 @@ export function Measures({ call }: { call: CallDetail }) {
     ],
   ];
   return (
-    <>
-      <dl className="measures">
-        <div>
-          <dt>Sentiment</dt>
-          <dd className="sides">
-            <span className="muted">Agent</span> <SentimentMark score={call.agentSentiment} />
-            <span className="muted">Caller</span> <SentimentMark score={call.callerSentiment} />
-          </dd>
-          <dd className="measure-note">mean of each side's utterances</dd>
+    <dl className="measures">
+      <div>
+        <dt>Sentiment</dt>
+        <dd className="sides">
+          <span className="muted">Agent</span> <SentimentMark score={call.agentSentiment} />
+          <span className="muted">Caller</span> <SentimentMark score={call.callerSentiment} />
+        </dd>
+        <dd className="measure-note">mean of each side's utterances</dd>
+      </div>
+      <div>
+        <dt>Talk balance</dt>
+        <dd className="talk-wide">
+          <TalkBalance ratio={talk.talkRatio} />
+        </dd>
+        <dd className="measure-note">
+          agent {duration(talk.agentSpeechMs)} of {duration(talk.agentSpeechMs + talk.callerSpeechMs)} of speech; silence left out
+        </dd>
+      </div>
+      {rows.map(([name, value, note]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+          <dd className="measure-note">{note}</dd>
         </div>
-        <div>
-          <dt>Talk balance</dt>
-          <dd className="talk-wide">
-            <TalkBalance ratio={talk.talkRatio} />
-          </dd>
-          <dd className="measure-note">
-            agent {duration(talk.agentSpeechMs)} of {duration(talk.agentSpeechMs + talk.callerSpeechMs)} of speech; silence left out
-          </dd>
-        </div>
-        {rows.map(([name, value, note]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-            <dd className="measure-note">{note}</dd>
-          </div>
-        ))}
-      </dl>
-    </>
+      ))}
+    </dl>
   );
 }

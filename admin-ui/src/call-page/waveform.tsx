@@ -58,8 +58,7 @@ export function Waveform({ call, segments, player }: Props) {
     const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
     const tones: Record<Tone | "none", string> = {
       positive: colour("positive"),
-      // Lighter than the word "neutral": most of a call is.
-      neutral: colour("text-3"),
+      neutral: colour("neutral"),
       uneasy: colour("uneasy"),
       negative: colour("negative"),
       none: colour("line-strong"),
@@ -79,6 +78,8 @@ export function Waveform({ call, segments, player }: Props) {
         const tone = segment !== undefined && segment.startMs <= at ? toneOf(segment.sentiment) : "none";
         const tall = Math.max(1, (tops[column] ?? 0) * (middle - 6));
         pen.fillStyle = tones[tone];
+        // Most of a call is neutral: it stands back behind what is not.
+        pen.globalAlpha = tone === "neutral" ? 0.5 : 1;
         pen.fillRect(column * step, lane.below ? middle + 1.5 : middle - 1.5 - tall, step - 1, tall);
       }
     }

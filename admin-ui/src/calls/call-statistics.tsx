@@ -33,31 +33,31 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
   }
   return (
     <div className="call-statistics">
-      <Number
+      <Figure
         label="Calls"
         value={statistics.calls.toLocaleString("en-GB")}
         note={`${spokenDuration(statistics.totalDurationMs)} in all`}
         onClick={() => set({ sort: "startedAt", order: null })}
       />
-      <Number
+      <Figure
         label="Mean duration"
         value={duration(statistics.meanDurationMs)}
         note="of ended calls"
         onClick={() => set({ sort: "durationMs", order: null })}
       />
-      <Number
+      <Figure
         label="Callers' sentiment"
         value={signed(statistics.meanCallerSentiment)}
         note={statistics.meanCallerSentiment === null ? "no words" : <SentimentMark score={statistics.meanCallerSentiment} />}
         onClick={() => set({ sort: "callerSentiment", order: "asc" })}
       />
-      <Number
+      <Figure
         label="Mean MOS"
         value={statistics.meanMos?.toFixed(2) ?? "–"}
         note="of worst legs; 4.41 at best"
         onClick={() => set({ sort: "mos", order: "asc" })}
       />
-      <Number
+      <Figure
         label="With alerts"
         value={statistics.withAlerts.toLocaleString("en-GB")}
         note={`${percent(statistics.calls === 0 ? null : statistics.withAlerts / statistics.calls)} of calls`}
@@ -68,7 +68,7 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
   );
 }
 
-function Number({ label, value, note, onClick }: { label: string; value: string; note: ReactNode; onClick: () => void }) {
+function Figure({ label, value, note, onClick }: { label: string; value: string; note: ReactNode; onClick: () => void }) {
   return (
     <button type="button" className="plain-button stat-cell" onClick={onClick}>
       <span className="stat-label">{label}</span>

@@ -29,19 +29,18 @@ export function signed(score: number | null): string {
   return score > 0 ? `+${rounded}` : `−${rounded.slice(1)}`;
 }
 
-/** MOS in words people use; 4.41 is the most that G.711 can reach (ITU-T G.107). */
-export function mosWord(mos: number): string {
-  if (mos >= 4) return "Good";
-  if (mos >= 3.6) return "Fair";
-  if (mos >= 3.1) return "Poor";
-  return "Bad";
+/** 4 good, 3 fair, 2 poor, 1 bad; judged as it is shown, with one decimal, so that equal numbers carry equal words. */
+export function mosBars(mos: number): 1 | 2 | 3 | 4 {
+  const shown = Math.round(mos * 10) / 10;
+  if (shown >= 4) return 4;
+  if (shown >= 3.6) return 3;
+  return shown >= 3.1 ? 2 : 1;
 }
 
-export function mosTone(mos: number): Tone {
-  if (mos >= 4) return "positive";
-  if (mos >= 3.6) return "neutral";
-  return mos >= 3.1 ? "uneasy" : "negative";
-}
+/** MOS in words people use; 4.41 is the most that G.711 can reach (ITU-T G.107). */
+export const mosWord = (mos: number): string => ({ 4: "Good", 3: "Fair", 2: "Poor", 1: "Bad" })[mosBars(mos)];
+
+export const mosTone = (mos: number): Tone => ({ 4: "positive", 3: "neutral", 2: "uneasy", 1: "negative" })[mosBars(mos)] as Tone;
 
 export function attentionTone(score: number): Tone {
   if (score >= 70) return "negative";

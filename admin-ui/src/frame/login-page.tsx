@@ -1,5 +1,6 @@
 import Button from "@mui/material/Button";
 import TextField from "@mui/material/TextField";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useLogin } from "react-admin";
 import { DoorPicture } from "./door-picture.tsx";
@@ -9,6 +10,7 @@ import "./frame.css";
 
 export function LoginPage() {
   const login = useLogin();
+  const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
@@ -17,6 +19,8 @@ export function LoginPage() {
     event.preventDefault();
     setBusy(true);
     setError(null);
+    // Nothing that another person has seen on this page may be seen by the next.
+    queries.clear();
     try {
       await login({ email: email.trim(), password });
     } catch (failure) {

@@ -3,7 +3,7 @@ import TextField from "@mui/material/TextField";
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useNavigate } from "react-router-dom";
-import { rememberSession } from "../api-client/auth-provider.ts";
+import { currentSession, rememberSession } from "../api-client/auth-provider.ts";
 import { request } from "../api-client/request.ts";
 import { DoorPicture } from "./door-picture.tsx";
 import { ErrorNote } from "./error-note.tsx";
@@ -33,7 +33,7 @@ export default function PasswordPage() {
     try {
       await request("/session/password", { method: "POST", body: { current, next } });
       rememberSession(null);
-      await queries.invalidateQueries({ queryKey: ["session"] });
+      queries.setQueryData(["session"], await currentSession());
       navigate("/live", { replace: true });
     } catch (failure) {
       setError(failure);

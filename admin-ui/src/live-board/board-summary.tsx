@@ -30,27 +30,27 @@ export function BoardSummary() {
   const critical = recent.filter((alert) => alert.severity === "critical").length;
   return (
     <dl className="board-summary">
-      <Number
+      <Figure
         label="Calls up"
         to="/calls?live=true"
         value={String(up.length)}
         note={up.length === 0 ? "Waiting for the first" : `${up.filter((call) => call.attention >= 70).length} need somebody now`}
       />
-      <Number
+      <Figure
         label="Longest wait"
         to={waitMs >= 1000 && waiting !== null ? `/live/${waiting.id}` : null}
         value={waitMs >= 1000 ? duration(waitMs) : "–"}
         note={waitMs >= 1000 && waiting !== null ? `Silence with ${agentOf(waiting)}` : "Nobody waits in silence"}
         title={waitMs >= 1000 ? `${spokenDuration(waitMs)} in which neither side spoke, until now` : undefined}
       />
-      <Number
+      <Figure
         label="Worst sentiment"
         to={worst === null ? null : `/live/${worst.call.id}`}
         value={worst === null ? "–" : signed(worst.score)}
         mark={worst === null ? undefined : <SentimentMark score={worst.score} />}
         note={worst === null ? "No words yet" : `Caller of ${agentOf(worst.call)}`}
       />
-      <Number
+      <Figure
         label="Alerts, last 10 min"
         to={
           recent.length === 0
@@ -64,7 +64,7 @@ export function BoardSummary() {
   );
 }
 
-interface NumberProps {
+interface FigureProps {
   label: string;
   value: string;
   note: string;
@@ -73,7 +73,7 @@ interface NumberProps {
   title?: string | undefined;
 }
 
-function Number({ label, value, note, to, mark, title }: NumberProps) {
+function Figure({ label, value, note, to, mark, title }: FigureProps) {
   const body = (
     <>
       <dt>{label}</dt>

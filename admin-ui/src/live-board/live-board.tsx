@@ -105,6 +105,17 @@ function useOrder(sort: BoardSort): Shown {
   };
 }
 
+/** A row that was out of sight is drawn a few frames after the scrolling. */
+const rowAppearsWithinFrames = 30;
+
+function focusRow(box: HTMLElement | null, id: string, frames: number): void {
+  requestAnimationFrame(() => {
+    const row = box?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`);
+    if (row) row.focus();
+    else if (frames > 0) focusRow(box, id, frames - 1);
+  });
+}
+
 function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: (sort: BoardSort) => void }) {
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
@@ -129,7 +140,7 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
     if (id === undefined) return;
     rows.scrollToIndex(index);
     setFocused(id);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`)?.focus());
+    focusRow(scroller.current, id, rowAppearsWithinFrames);
   };
   const onKey = (event: KeyboardEvent) => {
     const id = (event.target as HTMLElement).dataset.id;

@@ -25,7 +25,12 @@ export function startLive(): void {
     .then(({ data }) => liveStore.fillAlerts(data))
     .catch(() => undefined);
 }
-export const stopLive = (): void => socket.stop();
+/** Leaves, and forgets what was seen. */
+export function stopLive(): void {
+  listenTo(null);
+  socket.stop();
+  liveStore.reset();
+}
 export const retryLive = (): void => socket.retryNow();
 
 async function fillGap(callId: string): Promise<void> {

@@ -176,6 +176,18 @@ describe("the live store", () => {
     expect(told).toBe(1);
   });
 
+  it("forgets everything for the next person", () => {
+    const store = started(call("a"));
+    store.watch("a");
+    batch(store, { type: "transcript.partial", callId: "a", segment: segment() });
+    const told: string[] = [];
+    for (const key of ["call:a", "transcript:a", "calls"]) store.subscribe(key, () => told.push(key));
+    store.reset();
+    expect([store.callIds(), store.call("a"), store.transcript("a"), store.alerts(), store.cursor]).toEqual([[], undefined, [], [], null]);
+    expect(store.connection().loaded).toBe(false);
+    expect(told.toSorted()).toEqual(["call:a", "calls", "transcript:a"]);
+  });
+
   it("ignores events of calls it does not know", () => {
     const store = started();
     batch(

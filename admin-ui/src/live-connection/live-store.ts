@@ -36,6 +36,15 @@ const alertLimit = 200;
 /** Calls that have ended stay for their readers; beyond this the oldest go. */
 const endedLimit = 200;
 
+const initialConnection: Connection = {
+  state: "connecting",
+  lostSince: null,
+  speech: null,
+  loaded: false,
+  clockOffsetMs: 0,
+  droppedEvents: 0,
+};
+
 export class LiveStore {
   cursor: string | null = null;
   private readonly calls = new Map<string, BoardCall>();
@@ -45,16 +54,23 @@ export class LiveStore {
   private readonly changed = new Set<string>();
   private ids: readonly string[] = [];
   private alertList: readonly Alert[] = [];
-  private connectionState: Connection = {
-    state: "connecting",
-    lostSince: null,
-    speech: null,
-    loaded: false,
-    clockOffsetMs: 0,
-    droppedEvents: 0,
-  };
+  private connectionState: Connection = { ...initialConnection };
   /** Called for each watched call whose transcript may have a gap. */
   onGap: (callId: string) => void = () => {};
+
+  /** Forgets everything: the next person on this page may belong to another tenant. */
+  reset(): void {
+    this.cursor = null;
+    for (const id of this.calls.keys()) this.touch(`call:${id}`);
+    for (const id of this.transcripts.keys()) this.touch(`transcript:${id}`);
+    for (const key of ["calls", "alerts", "connection"]) this.touch(key);
+    this.calls.clear();
+    this.transcripts.clear();
+    this.ids = [];
+    this.alertList = [];
+    this.connectionState = { ...initialConnection };
+    this.flush();
+  }
 
   subscribe(key: string, listener: () => void): () => void {
     const set = this.listeners.get(key) ?? new Set();

@@ -1,5 +1,5 @@
 import type { LineQuality } from "@earshot/proto/api/calls.ts";
-import { mosTone, mosWord } from "../format/sentiment.ts";
+import { mosBars, mosTone, mosWord } from "../format/sentiment.ts";
 import "./marks.css";
 
 /** The worst leg's newest measure; null where none has come yet. */
@@ -19,7 +19,7 @@ export function LineMark({ mos, silent = false, word = true }: { mos: number | n
     );
   }
   const tone = silent ? "negative" : mosTone(mos);
-  const bars = mos >= 4 ? 4 : mos >= 3.6 ? 3 : mos >= 3.1 ? 2 : 1;
+  const bars = mosBars(mos);
   const said = silent ? "Silent" : mosWord(mos);
   return (
     <span

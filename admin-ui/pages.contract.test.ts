@@ -1,0 +1,317 @@
+/** The pages in a real browser against the fake API: what a supervisor does in a day, by mouse and by keyboard. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type FakeApi, startFakeApi } from "./dev/fake-api.ts";
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const missing = !existsSync(executablePath);
+if (missing && process.env.REQUIRE_SERVERS === "1") throw new Error(`REQUIRE_SERVERS=1, but there is no Chromium at ${executablePath}`);
+
+/** Two cores shared with other tests: what should be at once may take a few seconds. */
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 15_000, interval: 100 });
+
+describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; set CHROMIUM to its path)" : ""}`, () => {
+  let dist = "";
+  let browser: Browser;
+  const open: { api: FakeApi; page: Page; problems: string[] }[] = [];
+
+  beforeAll(async () => {
+    dist = mkdtempSync(join(tmpdir(), "earshot-ui-"));
+    await build({ configFile: join(import.meta.dirname, "vite.config.ts"), logLevel: "error", build: { outDir: dist, emptyOutDir: true } });
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"] });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    if (dist !== "") rmSync(dist, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    for (const { api, page } of open.splice(0)) {
+      await page.context().close();
+      await api.stop();
+    }
+  });
+
+  async function visit(options: Parameters<typeof startFakeApi>[0] = {}, width = 1440) {
+    const api = await startFakeApi({ dist, keepUp: true, pastCalls: 60, ...options });
+    const page = await (
+      await browser.newContext({ baseURL: api.url, viewport: { width, height: 860 }, reducedMotion: "reduce" })
+    ).newPage();
+    page.setDefaultTimeout(10_000);
+    const problems: string[] = [];
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    open.push({ api, page, problems });
+    return { api, page, problems };
+  }
+
+  async function signIn(page: Page): Promise<void> {
+    await page.goto("/login");
+    await page.getByLabel("Email").fill("admin@localhost");
+    await page.getByLabel("Password").fill("secret");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/live");
+  }
+
+  /** What axe would say first: every control has a name, ids are unique, pictures say what they are, one main landmark. */
+  const faults = (page: Page) =>
+    page.evaluate(() => {
+      const found: string[] = [];
+      const seen = (element: Element) => element.getClientRects().length > 0 && element.closest("[aria-hidden=true]") === null;
+      for (const control of document.querySelectorAll("button,a[href],input,select,textarea,[role=slider],[role=option],[role=menuitem]")) {
+        if (!seen(control)) continue;
+        const labelled = (control.getAttribute("aria-labelledby") ?? "")
+          .split(" ")
+          .map((id) => document.getElementById(id)?.textContent ?? "")
+          .join("");
+        const label = control.id === "" ? null : document.querySelector(`label[for="${CSS.escape(control.id)}"]`);
+        const name = [
+          control.getAttribute("aria-label"),
+          labelled,
+          label?.textContent,
+          control.closest("label")?.textContent,
+          control.textContent,
+          control.getAttribute("title"),
+        ]
+          .join("")
+          .trim();
+        if (name === "") found.push(`no name: ${control.outerHTML.slice(0, 120)}`);
+      }
+      for (const picture of document.querySelectorAll("svg,img,canvas")) {
+        if (!seen(picture)) continue;
+        if (picture.getAttribute("aria-label") === null && picture.querySelector("title") === null)
+          found.push(`silent picture: ${picture.outerHTML.slice(0, 120)}`);
+      }
+      const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+      for (const id of new Set(ids)) if (ids.indexOf(id) !== ids.lastIndexOf(id) && !id.startsWith("ink-")) found.push(`id twice: ${id}`);
+      if (document.querySelectorAll("main").length !== 1) found.push("not one main");
+      if (document.documentElement.scrollWidth > document.documentElement.clientWidth) found.push("scrolls sideways");
+      return found;
+    });
+
+  it("lets one in by keyboard, says why not with a wrong password, and keeps what was typed", async () => {
+    const { page } = await visit();
+    await page.goto("/calls");
+    await page.getByLabel("Email").fill("admin@localhost");
+    await page.getByLabel("Password").fill("wrong");
+    await page.keyboard.press("Enter");
+    const alert = page.getByRole("alert");
+    await alert.waitFor();
+    expect(await alert.textContent()).toMatch(/Email or password is not right.*Type both again/);
+    expect(await page.getByLabel("Email").inputValue()).toBe("admin@localhost");
+    expect(await faults(page)).toEqual([]);
+    await page.getByLabel("Password").fill("secret");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/live");
+  });
+
+  it("asks for an own password before anything else", async () => {
+    const { page } = await visit({ mustChangePassword: true });
+    await page.goto("/");
+    await page.getByLabel("Email").fill("admin@localhost");
+    await page.getByLabel("Password").fill("secret");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/password");
+    await page.goto("/calls");
+    await page.waitForURL("**/password");
+    await page.getByLabel("Password until now").fill("secret");
+    await page.getByLabel("New password", { exact: true }).fill("correct horse");
+    await page.getByLabel("New password again").fill("correct house");
+    await page.getByRole("button", { name: "Change password" }).click();
+    await page.getByText("The two new passwords differ.").waitFor();
+    await page.getByLabel("New password again").fill("correct horse");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/live");
+  });
+
+  it("walks from the board through a live call to its page by keyboard", async () => {
+    const { page, problems } = await visit({ liveCalls: 3, speed: 4 });
+    await signIn(page);
+    const rows = page.locator(".board-row");
+    await rows.nth(2).waitFor();
+    expect(await faults(page)).toEqual([]);
+    await rows.first().focus();
+    await page.keyboard.press("ArrowDown");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))).toBe("3");
+    const id = await page.evaluate(() => (document.activeElement as HTMLElement).dataset.id);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/live/${id}`);
+    await page.locator(".turn").first().waitFor();
+    expect(await faults(page)).toEqual([]);
+    // Words come in by themselves.
+    const words = () => page.locator(".live-words").textContent();
+    const before = await words();
+    await soon(words).not.toBe(before);
+    // The call ends, and leads on.
+    await page.getByRole("link", { name: "Open the call page" }).click({ timeout: 25_000 });
+    await page.waitForURL(`**/calls/${id}`);
+    await page.getByRole("slider", { name: "Position in the recording" }).waitFor();
+    await page.locator(".ledger-step").nth(4).waitFor();
+    expect(await faults(page)).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it("plays a call: opens at ?t, follows word by word, obeys the keys, and a clicked word", async () => {
+    const { page, problems } = await visit({ liveCalls: 0 });
+    await signIn(page);
+    await page.goto("/calls/call-1000?t=28");
+    const time = page.locator(".player-time");
+    await soon(() => time.textContent()).toMatch(/^0:28/);
+    await soon(() => page.locator(".word.now").textContent()).toContain("November.");
+    await page.keyboard.press("ArrowRight");
+    await soon(() => time.textContent()).toMatch(/^0:33/);
+    await page.keyboard.press("p");
+    await soon(() => time.textContent()).toMatch(/^0:29/);
+    await page.keyboard.press("n");
+    await soon(() => time.textContent()).toMatch(/^0:(38|39)/);
+    await page.locator(".word", { hasText: "contract." }).first().click();
+    await soon(() => page.locator(".word.now").textContent()).toContain("contract.");
+    const at = await time.textContent();
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    await soon(() => time.textContent()).not.toBe(at);
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it("keeps filters in the URL, finds words in context, and moves by arrow keys", async () => {
+    const { page, problems } = await visit({ liveCalls: 0 });
+    await signIn(page);
+    await page.goto("/calls");
+    await page.locator(".call-table").waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.keyboard.press("/");
+    await page.keyboard.type("cancel");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/calls?q=cancel");
+    expect(await page.locator(".hits mark").first().textContent()).toBe("cancel");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByRole("menuitem", { name: "Attention at least" }).click();
+    await page.getByLabel("Attention at least").fill("60");
+    await page.keyboard.press("Enter");
+    await soon(() => new URL(page.url()).search).toBe("?q=cancel&minAttention=60");
+    await page.reload();
+    await page.getByRole("button", { name: "Attention at least 60", exact: true }).waitFor();
+    await page.locator("tr[data-row='0']").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/calls/call-*");
+    await page.goBack();
+    await page.getByRole("button", { name: "Remove Attention at least 60" }).click();
+    await soon(() => new URL(page.url()).search).toBe("?q=cancel");
+    expect(problems).toEqual([]);
+  });
+
+  it("places a demo call from the empty board, and says how to get a speech engine", async () => {
+    const { api, page } = await visit({ liveCalls: 0, speechUsable: false });
+    await signIn(page);
+    await page.getByText("nothing turns speech into words").waitFor();
+    await page.getByText("apt install libpocketsphinx3").waitFor();
+    await page.getByRole("button", { name: "Place a demo call" }).click();
+    await page.locator(".board-row").waitFor();
+    expect(api.placed).toEqual(["billing"]);
+  });
+
+  it("says that the connection is lost, keeps what was there, and fills the gap when it is back", async () => {
+    const { api, page } = await visit({ liveCalls: 1 });
+    await signIn(page);
+    await page.locator(".board-row").first().click();
+    await page.locator(".turn").first().waitFor();
+    api.refuseLive = true;
+    api.cutConnections();
+    await page.getByText("The live connection is lost.").waitFor();
+    const kept = await page.locator(".turn").count();
+    expect(kept).toBeGreaterThan(0);
+    await page.waitForTimeout(4000);
+    expect(await page.locator(".turn").count()).toBeGreaterThanOrEqual(kept);
+    api.refuseLive = false;
+    await page.getByRole("button", { name: "Retry" }).click();
+    await page.getByText("The live connection is lost.").waitFor({ state: "detached" });
+    await soon(() => page.locator(".turn").count()).toBeGreaterThan(kept);
+  });
+
+  it("listens only when asked to, from the board by L", async () => {
+    const { page, problems } = await visit({ liveCalls: 2 });
+    await signIn(page);
+    await page.locator(".board-row").first().focus();
+    expect(await page.getByRole("region", { name: "Listening" }).count()).toBe(0);
+    await page.keyboard.press("l");
+    const bar = page.getByRole("region", { name: "Listening" });
+    await soon(() => bar.textContent()).toMatch(/^Listening/);
+    expect(await faults(page)).toEqual([]);
+    await bar.getByRole("button", { name: "Stop" }).click();
+    await bar.waitFor({ state: "detached" });
+    expect(problems).toEqual([]);
+  });
+
+  it("goes anywhere by Ctrl-K", async () => {
+    const { page } = await visit({ liveCalls: 0 });
+    await signIn(page);
+    await page.getByText("No call is up").waitFor();
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Find a call" }).fill("phrase");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/settings/phrase-rules");
+    await page.getByRole("button", { name: "Threatens to cancel" }).waitFor();
+    expect(await faults(page)).toEqual([]);
+  });
+
+  it("lets a refused source in, shows a new key once, and takes a CSV line by line", async () => {
+    const { page, problems } = await visit({ liveCalls: 0 });
+    await signIn(page);
+    await page.goto("/settings/trunks");
+    await page.getByRole("button", { name: "Allow this source" }).first().click();
+    await page.getByRole("menuitem", { name: "Add to Head office PBX" }).click();
+    await page.getByRole("cell", { name: "10.31.4.7" }).first().waitFor();
+    await soon(() => page.locator(".table").first().textContent()).toContain("10.31.4.7");
+    await page.goto("/settings/api-keys");
+    await page.getByRole("button", { name: "New API key" }).click();
+    await page.getByLabel("Name").fill("Warehouse");
+    await page.keyboard.press("Enter");
+    expect(await page.locator("output").textContent()).toMatch(/^ek_/);
+    await page.getByRole("button", { name: "I have it" }).click();
+    await page.getByText("ek_9c1b…").waitFor();
+    expect(await page.content()).not.toContain("ek_9c1b7e02");
+    await page.goto("/settings/extensions");
+    await page.getByRole("button", { name: "Import CSV" }).click();
+    await page.getByLabel("Lines").fill("number,agentName\n2201,Ada Berg\n,No Number");
+    await page.getByRole("button", { name: "Import", exact: true }).click();
+    await page.getByText("Line 3").waitFor();
+    expect(await page.getByLabel("Lines").inputValue()).toContain("No Number");
+    expect(problems).toEqual([]);
+  });
+
+  it("shows a supervisor no settings", async () => {
+    const { page } = await visit({ liveCalls: 0, role: "supervisor" });
+    await signIn(page);
+    await page.getByText("No call is up").waitFor();
+    expect(await page.getByRole("link", { name: "Settings" }).count()).toBe(0);
+    await page.goto("/settings/trunks");
+    await page.getByText("There is no page at this address").waitFor();
+  });
+
+  it.each(["/live", "/calls", "/calls/call-1000", "/settings/trunks", "/settings/audit"])("fits a window of 360 px: %s", async (path) => {
+    const { page, problems } = await visit({ liveCalls: 4 }, 360);
+    await signIn(page);
+    await page.goto(path);
+    await page.locator("h1").first().waitFor({ state: "attached" });
+    await page.waitForTimeout(500);
+    expect(await faults(page)).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it("shows hundreds of calls with a few dozen rows in the page", async () => {
+    const { page } = await visit({ liveCalls: 400 });
+    await signIn(page);
+    await page.locator(".board-row").first().waitFor();
+    expect(await page.getByRole("grid").getAttribute("aria-rowcount")).toBe("401");
+    expect(await page.locator(".board-row").count()).toBeLessThan(40);
+    await page.locator(".board-row").first().focus();
+    await page.keyboard.press("End");
+    await soon(() => page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))).toBe("401");
+  });
+});
