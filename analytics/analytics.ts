@@ -66,7 +66,17 @@ export type Analytics = Component & {
  */
 export function createAnalytics(options: AnalyticsOptions): Analytics {
   const { settings, log, metrics, clock, eventLog, dataDir } = options;
-  const directory = createDirectoryStore({ url: settings.store.relationalStore, dataDir, log, clock, settings: settings.postgres });
+  let databaseLost = false;
+  const directory = createDirectoryStore({
+    url: settings.store.relationalStore,
+    dataDir,
+    log,
+    clock,
+    settings: settings.postgres,
+    onLost: () => {
+      databaseLost = true;
+    },
+  });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
   const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
   const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store });
@@ -86,7 +96,14 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   });
   const refusals = new Refusals(eventLog);
   const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock });
-  const { objectStore, speech, demoCalls, uiDirectory, readiness, statusFacts } = options;
+  const { objectStore, speech, demoCalls, uiDirectory, statusFacts } = options;
+  const readiness = (): Readiness => {
+    const { ready, reasons } = options.readiness();
+    // Calls go on without it: they are in the event log. Nobody can log in, though, and only a restart brings it back.
+    return databaseLost
+      ? { ready: false, reasons: [...reasons, "the embedded PostgreSQL has ended; restart Earshot"] }
+      : { ready, reasons };
+  };
   const context: ApiContext = {
     settings: settings.api,
     log,

@@ -87,8 +87,9 @@ export const apiSettings = {
   extensionsPerTenant: setting({
     env: "EARSHOT_EXTENSIONS",
     schema: whole(1, 1_000_000),
-    default: 20_000,
-    describe: "Extensions of one tenant; all of them travel in its settings.",
+    default: 2500,
+    describe:
+      "Extensions of one tenant; all of them travel in one record (EARSHOT_EVENT_LOG_MAX_RECORD_BYTES: some 400 bytes each at most).",
     atLimit: "A further one is refused with 402; of an import, the lines beyond.",
   }),
 };

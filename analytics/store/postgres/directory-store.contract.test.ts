@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +8,9 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import { hashPassword, verifyPassword } from "@earshot/platform/secrets/password.ts";
 import { hashToken } from "@earshot/platform/secrets/token.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import pg from "pg";
+import pg, { type Queryable } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDirectoryStore, type PostgresDirectoryStore } from "./directory-store.ts";
+import { createDirectoryStore, PostgresDirectoryStore } from "./directory-store.ts";
 
 const settings = { poolSize: 4, queryTimeoutMs: 10_000 };
 const tenantTables = ["tenants", "users", "sessions", "api_keys", "trunks", "extensions", "phrase_rules", "audit"];
@@ -18,16 +19,65 @@ function open(dataDir: string, url = "embedded:"): PostgresDirectoryStore {
   return createDirectoryStore({ url, dataDir, log: silentLog, clock: systemClock, settings, timezone: "Europe/Berlin" });
 }
 
-describe("directory store on an embedded PostgreSQL", () => {
-  let dataDir: string;
+/** The check that a store without row-level security must not pass. */
+async function keepsTenantsApart(store: PostgresDirectoryStore, first: TenantId, second: TenantId): Promise<void> {
+  await store.saveExtension(first, { id: "e1", number: "100", agentName: "Ada", agentId: "", team: "" });
+  await store.saveExtension(second, { id: "e1", number: "100", agentName: "Bob", agentId: "", team: "" });
+  await store.audit(first, { actor: "a", action: "x", subject: "s", details: {} });
+  await store.createSession(first, (await store.userByEmail("admin@localhost"))!.id, randomUUID(), new Date(Date.now() + 60_000));
+  for (const table of tenantTables) {
+    const { rows } = await store.withTenant(second, (db) => db.query(`select * from earshot.${table}`));
+    const column = table === "tenants" ? "id" : "tenant_id";
+    expect(
+      rows.every((row) => row[column] === second),
+      table,
+    ).toBe(true);
+  }
+  const changed = await store.withTenant(second, (db) => db.query("update earshot.extensions set agent_name = 'taken'"));
+  expect(changed.rowCount).toBe(1);
+  expect((await store.extensions(first))[0]?.agentName).toBe("Ada");
+  expect((await store.withTenant(second, (db) => db.query("delete from earshot.sessions"))).rowCount).toBe(0);
+}
+
+/** The same server, reached as an outside one: a database of its own, and an owner that is no superuser. */
+async function outsideUrl(server: PostgresDirectoryStore): Promise<string> {
+  const owner = new pg.Client(server.owner);
+  await owner.connect();
+  await owner.query("create role outside login createrole password 'outside'");
+  await owner.query("grant earshot_app, earshot_lookup to outside with admin option");
+  await owner.query("create database outside owner outside");
+  await owner.end();
+  return `postgres://outside:outside@127.0.0.1:${server.owner.port}/outside`;
+}
+
+let dataDir: string;
+let embedded: PostgresDirectoryStore;
+let outside: PostgresDirectoryStore;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "earshot-directory-"));
+  embedded = open(dataDir);
+  await embedded.start();
+  outside = open(dataDir, await outsideUrl(embedded));
+  await outside.start();
+});
+
+afterAll(async () => {
+  await outside?.stop(5000);
+  await embedded?.stop(5000);
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+describe.each([
+  ["embedded:", () => embedded],
+  ["postgres://", () => outside],
+])("directory store on %s", (_url, storeOf) => {
   let store: PostgresDirectoryStore;
   let first: TenantId;
   let second: TenantId;
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), "earshot-directory-"));
-    store = open(dataDir);
-    await store.start();
+    store = storeOf();
     const { oneTimePassword } = await store.bootstrap({ adminPassword: undefined, adminApiKey: "first-key" });
     const admin = await store.userByEmail("ADMIN@localhost");
     expect(admin?.mustChangePassword).toBe(true);
@@ -39,11 +89,6 @@ describe("directory store on an embedded PostgreSQL", () => {
       admin: { email: "other@example.test", name: "Other", role: "tenant_admin", passwordHash: "x", mustChangePassword: false },
     });
     second = other.id;
-  });
-
-  afterAll(async () => {
-    await store?.stop(5000);
-    await rm(dataDir, { recursive: true, force: true });
   });
 
   test("a fresh installation has one tenant, and a trunk that admits loopback", async () => {
@@ -74,24 +119,7 @@ describe("directory store on an embedded PostgreSQL", () => {
     expect(rows).toEqual([...tenantTables].sort().map((relname) => ({ relname, forced: true })));
   });
 
-  test("a forgotten WHERE shows and changes only the tenant's own rows", async () => {
-    await store.saveExtension(first, { id: "e1", number: "100", agentName: "Ada", agentId: "", team: "" });
-    await store.saveExtension(second, { id: "e1", number: "100", agentName: "Bob", agentId: "", team: "" });
-    await store.audit(first, { actor: "a", action: "x", subject: "s", details: {} });
-    await store.createSession(first, (await store.userByEmail("admin@localhost"))!.id, "h1", new Date(Date.now() + 60_000));
-    for (const table of tenantTables) {
-      const { rows } = await store.withTenant(second, (db) => db.query(`select * from earshot.${table}`));
-      const column = table === "tenants" ? "id" : "tenant_id";
-      expect(
-        rows.every((row) => row[column] === second),
-        table,
-      ).toBe(true);
-    }
-    const changed = await store.withTenant(second, (db) => db.query("update earshot.extensions set agent_name = 'taken'"));
-    expect(changed.rowCount).toBe(1);
-    expect((await store.extensions(first))[0]?.agentName).toBe("Ada");
-    expect((await store.withTenant(second, (db) => db.query("delete from earshot.sessions"))).rowCount).toBe(0);
-  });
+  test("a forgotten WHERE shows and changes only the tenant's own rows", () => keepsTenantsApart(store, first, second));
 
   test("without a tenant there is nothing, and a row cannot be written for another", async () => {
     for (const table of tenantTables) expect((await store.pool.query(`select * from earshot.${table}`)).rows, table).toEqual([]);
@@ -113,7 +141,8 @@ describe("directory store on an embedded PostgreSQL", () => {
       "alter table earshot.users no force row level security",
       "alter table earshot.users disable row level security",
       "set role postgres",
-      "set role earshot_lookup",
+      // The embedded server's application logs in as its own role; elsewhere it is the owner's login that has taken the role on.
+      ...(store === embedded ? ["set role earshot_lookup"] : []),
       "delete from earshot.audit",
       "update earshot.audit set actor = 'x'",
       "select * from pg_authid",
@@ -123,6 +152,14 @@ describe("directory store on an embedded PostgreSQL", () => {
         store.withTenant(second, (db) => db.query(sql)),
         sql,
       ).rejects.toThrow();
+  });
+
+  test("a role that was left on a connection does not outlive its transaction", async () => {
+    if (store === outside) for (let i = 0; i < 4; i++) await store.pool.query("set role earshot_lookup");
+    const { rows } = await store.withTenant(second, (db) =>
+      db.query("select current_user::text as role, count(*)::int as users from earshot.users group by 1"),
+    );
+    expect(rows).toEqual([{ role: "earshot_app", users: 1 }]);
   });
 
   test("look-ups before the tenant is known: e-mail, session, API key", async () => {
@@ -173,7 +210,32 @@ describe("directory store on an embedded PostgreSQL", () => {
     expect(page.total).toBe(3);
     expect(page.data.map((entry) => entry.action)).toEqual(["act-2", "act-1"]);
   });
+});
 
+test("the suite fails a store that leaves row-level security out", async () => {
+  class Careless extends PostgresDirectoryStore {
+    override async withTenant<T>(_tenant: TenantId, work: (db: Queryable) => Promise<T>): Promise<T> {
+      const client = new pg.Client(this.owner);
+      await client.connect();
+      try {
+        return await work(client);
+      } finally {
+        await client.end();
+      }
+    }
+  }
+  const url = `postgres://postgres:${embedded.owner.password}@127.0.0.1:${embedded.owner.port}/postgres`;
+  const careless = new Careless({ url, dataDir, log: silentLog, clock: systemClock, settings });
+  await careless.start();
+  try {
+    const [first, second] = await careless.tenants();
+    await expect(keepsTenantsApart(careless, first!.id, second!.id)).rejects.toThrow("tenants: expected false to be true");
+  } finally {
+    await careless.stop(1000);
+  }
+});
+
+describe("the embedded server", () => {
   test("a second Earshot on the directory is refused, without harm to the first", async () => {
     const script = `
       const { createDirectoryStore } = await import(${JSON.stringify(new URL("./directory-store.ts", import.meta.url).href)});
@@ -191,11 +253,13 @@ describe("directory store on an embedded PostgreSQL", () => {
     });
     expect(await new Promise((resolve) => child.on("close", resolve))).not.toBe(0);
     expect(errors).toContain("data_directory_in_use");
-    expect((await store.tenants()).length).toBe(2);
+    expect((await embedded.tenants()).length).toBe(2);
   });
 
   test("a restart, also after kill -9, keeps everything", async () => {
-    await store.stop(5000);
+    await outside.stop(1000);
+    const second = (await embedded.tenants())[1]!.id;
+    await embedded.stop(5000);
     const script = `
       const { createDirectoryStore } = await import(${JSON.stringify(new URL("./directory-store.ts", import.meta.url).href)});
       const { silentLog } = await import("@earshot/platform/log/log.ts");
@@ -210,9 +274,9 @@ describe("directory store on an embedded PostgreSQL", () => {
     expect(signal).toBe("SIGKILL");
     // On Linux the server ends by itself when its parent is gone; elsewhere, or just after, the next start ends it.
     const orphan = Number.parseInt(await readFile(join(dataDir, "postgres", "cluster", "postmaster.pid"), "utf8").catch(() => ""), 10);
-    store = open(dataDir);
-    await store.start();
-    expect((await store.auditLog(second, 1, 1)).data[0]?.action).toBe("before the crash");
+    embedded = open(dataDir);
+    await embedded.start();
+    expect((await embedded.auditLog(second, 1, 1)).data[0]?.action).toBe("before the crash");
     if (!Number.isNaN(orphan)) expect(() => process.kill(orphan, 0)).toThrow();
     expect((await stat(join(dataDir, "postgres", "superuser-password"))).mode & 0o777).toBe(0o600);
   });

@@ -13,7 +13,8 @@ export async function withTenant<T>(pool: Pool, tenant: TenantId, work: (db: Que
   });
   let broken: Error | undefined;
   try {
-    await client.query("begin");
+    // The role too: whatever was left on the connection, this transaction is bound by row-level security.
+    await client.query("begin; set local role earshot_app");
     await client.query("select set_config('app.tenant_id', $1, true)", [tenant]);
     const result = await work(client);
     await client.query("commit");
