@@ -1,5 +1,6 @@
 /** Scenarios driven by sipp, an independent SIP implementation, over UDP and TCP. */
 import { execFileSync, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,11 +25,21 @@ test.runIf(process.env.REQUIRE_SERVERS === "1")("sipp is installed", () => {
 let under: GatewayUnderTest;
 afterEach(() => under?.stop());
 
+/** A port of our own for sipp, which would take 5060 otherwise. */
+async function freePort(): Promise<number> {
+  const probe = createSocket("udp4");
+  await new Promise<void>((resolve) => probe.bind(0, "127.0.0.1", resolve));
+  const { port } = probe.address();
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return port;
+}
+
 /** @returns exit code of sipp, 0 when every call went as the scenario says, and what it complained about */
 async function runScenario(name: string, transport: "udp" | "tcp", calls: number): Promise<{ code: number; errors: string }> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-sipp-"));
   const scenario = join(import.meta.dirname, "testing/sipp", `${name}.xml`);
   const { port } = under.target(transport);
+  const own = await freePort();
   const args = [
     "-sf",
     scenario,
@@ -36,6 +47,8 @@ async function runScenario(name: string, transport: "udp" | "tcp", calls: number
     transport === "udp" ? "u1" : "t1",
     "-i",
     "127.0.0.1",
+    "-p",
+    String(own),
     "-m",
     String(calls),
     "-r",

@@ -201,6 +201,7 @@ describe("point 12: metadata arrives in any message", () => {
     const client = await under.client();
     expect((await client.start({ sdp: sdp(pcmu(1), pcmu(2, 40_002)), metadata: "<recording><unclosed" })).status).toBe(200);
     expect(under.calls("callStarted")[0]?.legs).toHaveLength(2);
+    expect(under.calls("callStarted")[0]?.unreadableMetadata).toBe("<recording><unclosed");
     expect((await client.wire.request("UPDATE")).body).toContain("requestsnapshot");
     const stages = under.eventLog.payloads("ledger.v1", "stageReached");
     expect(stages.find((stage) => stage.stage === "record")?.detail).toBe("Unreadable metadata: metadata is not well-formed XML.");

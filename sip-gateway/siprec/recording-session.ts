@@ -33,6 +33,8 @@ export type SessionContext = {
 };
 
 const maxLegs = 64;
+/** What the demo PBX of this product calls itself. */
+const demoUserAgent = "Earshot demo PBX";
 
 export class RecordingSession {
   readonly id: CallId;
@@ -56,6 +58,7 @@ export class RecordingSession {
   #mediaSeen = false;
   #pausedSinceMs: number | undefined;
   #activeSinceMs: number;
+  #metadataFault = "";
   #unreadableMetadata = "";
   #published = "";
   readonly #sdpId: number;
@@ -178,7 +181,8 @@ export class RecordingSession {
   readMetadata(xml: string): boolean {
     const document = readMetadata(xml, this.#context.limits.metadata);
     if ("fault" in document) {
-      this.#unreadableMetadata = document.fault;
+      this.#metadataFault = document.fault;
+      this.#unreadableMetadata = xml.slice(0, this.#context.limits.metadata.maxBytes);
       this.#log.warn({ fault: document.fault, bytes: xml.length }, "Recording metadata could not be read; the call is recorded without it");
       if (this.#state === "up") this.#stage("record", "running", `Unreadable metadata: ${document.fault}.`);
       return false;
@@ -193,6 +197,7 @@ export class RecordingSession {
     const { events } = this.#context;
     const { entry, trunk } = this.match;
     const { request } = this;
+    const userAgent = (request.header("user-agent") ?? "").slice(0, 200);
     this.#published = this.#fingerprint();
     try {
       events.require(entry.tenant, this.id, "started", this.startedAtMs, {
@@ -206,9 +211,10 @@ export class RecordingSession {
           externalCallId: this.metadata.externalCallId(),
           direction: this.#direction(),
           queue: trunk.queue,
-          source: request.header("x-earshot-source") ?? "siprec",
+          source: userAgent.startsWith(demoUserAgent) ? "demo" : "siprec",
           peer: request.peer.address,
-          userAgent: (request.header("user-agent") ?? "").slice(0, 200),
+          userAgent,
+          unreadableMetadata: this.#unreadableMetadata,
         },
       });
     } catch (error) {
@@ -216,7 +222,7 @@ export class RecordingSession {
       throw error;
     }
     this.#state = "up";
-    this.#stage("record", "running", this.#unreadableMetadata === "" ? "" : `Unreadable metadata: ${this.#unreadableMetadata}.`);
+    this.#stage("record", "running", this.#metadataNote());
   }
 
   attach(dialog: SipDialog): void {
@@ -239,6 +245,7 @@ export class RecordingSession {
         queue: this.match.trunk.queue,
         recordingPaused: this.#recordingPaused,
         reason,
+        unreadableMetadata: this.#unreadableMetadata,
       },
     });
   }
@@ -315,7 +322,7 @@ export class RecordingSession {
         packetsLost: totals.reduce((sum, one) => sum + one.packetsLost, 0),
       },
     });
-    this.#stage("record", "done", this.#unreadableMetadata === "" ? "" : `Unreadable metadata: ${this.#unreadableMetadata}.`);
+    this.#stage("record", "done", this.#metadataNote());
     if (received > 0 || this.#mediaSeen) this.#stage("media", "done", "");
     else this.#stage("media", "failed", "No RTP arrived.", "Check that the PBX can reach EARSHOT_RTP_PORTS on this host over UDP.");
   }
@@ -323,6 +330,10 @@ export class RecordingSession {
   #stage(stage: "record" | "media", outcome: "running" | "done" | "failed", detail: string, remedy = ""): void {
     const { events, clock } = this.#context;
     events.stage(this.match.entry.tenant, this.id, clock.now(), { stage, outcome, detail, remedy, startedAtMs: this.startedAtMs });
+  }
+
+  #metadataNote(): string {
+    return this.#metadataFault === "" ? "" : `Unreadable metadata: ${this.#metadataFault}.`;
   }
 
   #assignSpeakers(): void {
@@ -354,6 +365,7 @@ export class RecordingSession {
       this.metadata.externalCallId(),
       this.#direction(),
       this.#recordingPaused,
+      this.#unreadableMetadata,
     ]);
   }
 }
