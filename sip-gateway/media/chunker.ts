@@ -10,6 +10,11 @@ import type { ResolvedFormat } from "./payload-format.ts";
 
 /** Takes a finished chunk. @returns false where it was lost */
 export type ChunkSink = (key: string, encoder: MediaChunkEncoder, fields: MediaChunkFields) => boolean;
+export type ChunkContext = {
+  readonly sink: ChunkSink;
+  /** Unix milliseconds minus the clock that arrivals are read from. */
+  readonly wallOffsetMs: number;
+};
 
 /** 64 bytes of sizes: the largest typed array that V8 keeps inside the heap, next to its object. */
 const maxFrames = 32;
@@ -18,7 +23,7 @@ const maxPayload = 32 * 1024;
 export class Chunker {
   readonly #key: string;
   readonly #encoder: MediaChunkEncoder;
-  readonly #sink: ChunkSink;
+  readonly #context: ChunkContext;
   readonly #chunkMs: number;
   readonly #voicedLevel: number;
   readonly #fields: MediaChunkFields = {
@@ -39,17 +44,19 @@ export class Chunker {
     lastVoicedAtMs: 0,
   };
   #framesWanted = 5;
-  /** Clock reading when the chunk's first frame was added. */
+  // Whole milliseconds on the arrivals' clock; whole, because V8 keeps fractions outside of the object.
   #beganMs = 0;
+  #lastMs = 0;
+  #lastVoicedMs = -1;
   #lost = 0;
   /** -dBov of the loudest frame so far; 127 = nothing but silence, 255 = a codec whose level is not known. */
   #loudest = 127;
 
   /** @param voicedLevel -dBov down to which a frame counts as voiced */
-  constructor(key: string, encoder: MediaChunkEncoder, sink: ChunkSink, chunkMs: number, voicedLevel: number) {
+  constructor(key: string, encoder: MediaChunkEncoder, context: ChunkContext, chunkMs: number, voicedLevel: number) {
     this.#key = key;
     this.#encoder = encoder;
-    this.#sink = sink;
+    this.#context = context;
     this.#chunkMs = chunkMs;
     this.#voicedLevel = voicedLevel;
   }
@@ -58,6 +65,7 @@ export class Chunker {
     return this.#fields.frameCount > 0;
   }
 
+  /** When the first frame of the open chunk arrived. */
   get beganMs(): number {
     return this.#beganMs;
   }
@@ -101,8 +109,8 @@ export class Chunker {
     this.#framesWanted = Math.min(maxFrames, Math.max(1, Math.floor((this.#chunkMs * format.sampleRate) / 1000 / samples)));
   }
 
-  /** Adds the frame that `place` made room for. @param wallMs its arrival, Unix milliseconds */
-  add(format: ResolvedFormat, packet: Uint8Array, start: number, end: number, flags: number, nowMs: number, wallMs: number): void {
+  /** Adds the frame that `place` made room for. */
+  add(format: ResolvedFormat, packet: Uint8Array, start: number, end: number, flags: number, nowMs: number): void {
     const fields = this.#fields;
     const length = end - start;
     const at = fields.payloadLength;
@@ -115,22 +123,22 @@ export class Chunker {
     else level = copyOpaque(packet, start, end, target, at);
     if (flags === 0) {
       if (level < this.#loudest || level === 255) this.#loudest = level;
-      if (level <= this.#voicedLevel || level === 255) fields.lastVoicedAtMs = wallMs;
+      if (level <= this.#voicedLevel || level === 255) this.#lastVoicedMs = Math.round(nowMs);
     }
-    this.#push(length, level, flags, nowMs, wallMs);
+    this.#push(length, level, flags, nowMs);
   }
 
   /** Adds a comfort noise frame (RFC 3389): its payload, flagged. */
-  addNoise(packet: Uint8Array, start: number, end: number, nowMs: number, wallMs: number): void {
+  addNoise(packet: Uint8Array, start: number, end: number, nowMs: number): void {
     const fields = this.#fields;
     if (fields.payloadLength + end - start > fields.payload.length) this.#grow(fields.payloadLength + end - start);
     copyOpaque(packet, start, end, fields.payload, fields.payloadLength);
-    this.#push(end - start, packet[start]! & 0x7f, frameFlag.comfortNoise, nowMs, wallMs);
+    this.#push(end - start, packet[start]! & 0x7f, frameFlag.comfortNoise, nowMs);
   }
 
   /** Adds a frame that never arrived. */
-  addMissing(nowMs: number, wallMs: number): void {
-    this.#push(0, 127, 0, nowMs, wallMs);
+  addMissing(nowMs: number): void {
+    this.#push(0, 127, 0, nowMs);
   }
 
   /** Marks frames of the open chunk from `position` on: a digit has been sounding since then. */
@@ -144,7 +152,10 @@ export class Chunker {
   flush(): void {
     const fields = this.#fields;
     if (fields.frameCount === 0) return;
-    if (!this.#sink(this.#key, this.#encoder, fields)) this.#lost++;
+    const { wallOffsetMs } = this.#context;
+    fields.occurredAtMs = Math.round(this.#lastMs + wallOffsetMs);
+    fields.lastVoicedAtMs = this.#lastVoicedMs < 0 ? 0 : Math.round(this.#lastVoicedMs + wallOffsetMs);
+    if (!this.#context.sink(this.#key, this.#encoder, fields)) this.#lost++;
     fields.sequence++;
     fields.position += fields.frameCount * fields.frameSamples;
     fields.frameCount = 0;
@@ -152,16 +163,16 @@ export class Chunker {
     fields.afterPause = false;
   }
 
-  #push(length: number, level: number, flags: number, nowMs: number, wallMs: number): void {
+  #push(length: number, level: number, flags: number, nowMs: number): void {
     const fields = this.#fields;
     const index = fields.frameCount;
-    if (index === 0) this.#beganMs = nowMs;
+    this.#lastMs = Math.round(nowMs);
+    if (index === 0) this.#beganMs = this.#lastMs;
     (fields.frameBytes as Uint16Array)[index] = length;
     fields.frameLevels[index] = level;
     fields.frameFlags[index] = flags;
     fields.payloadLength += length;
     fields.frameCount = index + 1;
-    fields.occurredAtMs = wallMs;
     if (index + 1 >= this.#framesWanted || fields.payloadLength > maxPayload) this.flush();
   }
 

@@ -298,6 +298,7 @@ test("the drift of the sender's clock is measured from its packets", () => {
   const { clock, receive, leg } = legOf();
   for (let i = 0; i < 3000; i++) {
     clock.advance(19.99);
+    leg.tick(clock.monotonicMs());
     receive({ sequence: i & 0xffff, timestamp: i * 160, payload: voice });
   }
   expect(Math.abs(leg.statistics.driftPpm - 500)).toBeLessThan(5);

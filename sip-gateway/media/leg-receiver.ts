@@ -44,6 +44,9 @@ export class LegReceiver implements PacketSink {
   #formats: (ResolvedFormat | undefined)[] = [];
   #srtp: SrtpReceiver | undefined;
   #description: LegDescription;
+  /** Of the description, beside the rest of what every packet touches. */
+  #receiving = true;
+  #rtcpMux = false;
   #paused = false;
   /** The current source; -1 before the first packet. */
   #ssrc = -1;
@@ -74,7 +77,7 @@ export class LegReceiver implements PacketSink {
     this.#originMs = originMs - context.wallOffsetMs;
     this.#onRtcp = onRtcp;
     this.latch = new SourceLatch(settings.relatchAfterMs);
-    this.chunker = new Chunker(call, new MediaChunkEncoder(tenant, call, leg), context.sink, settings.chunkMs, settings.voicedLevelDbov);
+    this.chunker = new Chunker(call, new MediaChunkEncoder(tenant, call, leg), context, settings.chunkMs, settings.voicedLevelDbov);
     this.#jitter = new JitterBuffer(this, settings.jitterDepthMs);
     this.#timeline = new Timeline(this.#originMs);
     this.#dtmf = new DtmfReceiver((digit, timestamp, duration, clockRate) => this.#onDigit(digit, timestamp, duration, clockRate));
@@ -112,6 +115,8 @@ export class LegReceiver implements PacketSink {
     else if (this.#srtp === undefined || !sameKeys(description, before)) this.#srtp = new SrtpReceiver(description.srtp, this.#srtp);
     if (description.remote !== undefined) this.latch.signal(description.remote.address, description.remote.rtpPort);
     this.#description = description;
+    this.#receiving = description.receiving;
+    this.#rtcpMux = description.rtcpMux;
     if (before.receiving && !description.receiving) {
       this.#interrupt();
       this.statistics.restart();
@@ -136,10 +141,6 @@ export class LegReceiver implements PacketSink {
   onDatagram(packet: Uint8Array, address: string, port: number): void {
     const { counters, settings } = this.#context;
     const nowMs = this.#context.clock.monotonicMs();
-    if (nowMs - this.#windowBeganMs >= 1000) {
-      this.#windowBeganMs = nowMs;
-      this.#windowPackets = 0;
-    }
     if (++this.#windowPackets > settings.maxPacketsPerSecond) {
       counters.rateLimited++;
       return;
@@ -148,12 +149,12 @@ export class LegReceiver implements PacketSink {
       counters.oversize++;
       return;
     }
-    if (this.#description.rtcpMux && isRtcp(packet)) {
+    if (this.#rtcpMux && isRtcp(packet)) {
       if (this.latch.isCurrent(address, port)) this.#onRtcp(packet, address, port);
       return;
     }
     const current = this.latch.isCurrent(address, port);
-    if (!current && !this.latch.accepts(address, port, nowMs)) {
+    if (!current && !this.latch.accepts(address, port, nowMs - this.#lastPacketMs)) {
       counters.foreign++;
       return;
     }
@@ -174,12 +175,11 @@ export class LegReceiver implements PacketSink {
       counters.malformed++;
       return;
     }
-    if (!this.#description.receiving) {
+    if (!this.#receiving) {
       counters.inactive++;
       return;
     }
-    if (current) this.latch.heard(nowMs);
-    else this.latch.latch(address, port, nowMs);
+    if (!current) this.latch.latch(address, port);
     counters.received++;
     if (header.ssrc !== this.#ssrc) this.#onOtherSource(packet, nowMs);
     else {
@@ -286,7 +286,6 @@ export class LegReceiver implements PacketSink {
       this.#context.counters.malformed++;
       return;
     }
-    const wallMs = Math.round(arrivalMs + this.#context.wallOffsetMs);
     this.#timeline.place(spoken, samples, timestamp, this.#pendingMissing, arrivalMs, placement);
     this.#pendingMissing = 0;
     if (format.kind === "audio" && (++this.#clockSamples & 7) === 0) this.statistics.onClockSample(arrivalMs, timestamp, format.clockRate);
@@ -296,14 +295,14 @@ export class LegReceiver implements PacketSink {
       const lostFrom = position - lostFrames * samples;
       this.chunker.place(spoken, samples, lostFrom, placement.silence);
       for (let i = 0; i < lostFrames; i++) {
-        this.chunker.addMissing(arrivalMs, wallMs);
+        this.chunker.addMissing(arrivalMs);
         this.chunker.place(spoken, samples, lostFrom + (i + 1) * samples, false);
       }
     } else this.chunker.place(spoken, samples, position, placement.silence);
-    if (format.kind === "noise") this.chunker.addNoise(packet, payloadStart, payloadEnd, arrivalMs, wallMs);
+    if (format.kind === "noise") this.chunker.addNoise(packet, payloadStart, payloadEnd, arrivalMs);
     else {
       const flags = this.#dtmf.sounding ? frameFlag.dtmf : 0;
-      this.chunker.add(spoken, packet, payloadStart, payloadEnd, flags, arrivalMs, wallMs);
+      this.chunker.add(spoken, packet, payloadStart, payloadEnd, flags, arrivalMs);
     }
   }
 
@@ -332,6 +331,10 @@ export class LegReceiver implements PacketSink {
 
   /** Called every few milliseconds: gives up on missing packets, reports digits without an end, sends chunks that nothing completes. */
   tick(nowMs: number): void {
+    if (nowMs - this.#windowBeganMs >= 1000) {
+      this.#windowBeganMs = nowMs;
+      this.#windowPackets = 0;
+    }
     if (this.#jitter.waiting > 0) this.#jitter.expire(nowMs);
     if (this.#dtmf.sounding) this.#dtmf.expire(nowMs);
     // Twice the chunk's length: one of whole length may still be on its way in a burst.

@@ -33,10 +33,12 @@ export class RtpStatistics {
   #lossRuns = 0;
   #missing = 0;
 
+  /** In RTP clock units, 32 bits: whole numbers lie in the object itself, others each in a place of their own, far from the cache. */
   #previousTransit = 0;
-  #hasTransit = false;
-  /** In seconds; RFC 3550 keeps it in timestamp units, which would not survive a change of clock rate. */
-  #jitter = 0;
+  #transitKnown = false;
+  #clockRate = 0;
+  /** In sixteenths of a clock unit (RFC 3550 appendix A.8). */
+  #jitter16 = 0;
 
   /** Regression of RTP time against arrival, in seconds since the first sample of the run. */
   #driftFromMs = 0;
@@ -84,20 +86,25 @@ export class RtpStatistics {
   restart(): void {
     if (this.#base >= 0) this.#expectedBefore += this.#highest - this.#base + 1;
     this.#base = -1;
-    this.#hasTransit = false;
+    this.#transitKnown = false;
     this.#resetDrift();
   }
 
   /** Interarrival jitter (A.8). Silence suppression does not disturb it: a gap in arrival is a gap in timestamps. */
   onTransit(arrivalMs: number, timestamp: number, clockRate: number): void {
-    const transit = arrivalMs / 1000 - timestamp / clockRate;
-    if (this.#hasTransit) {
-      const d = Math.abs(transit - this.#previousTransit);
-      // A wrapped or jumped timestamp is not jitter.
-      if (d < 10) this.#jitter += (d - this.#jitter) / 16;
+    if (clockRate !== this.#clockRate) {
+      this.#jitter16 = this.#clockRate === 0 ? 0 : Math.round((this.#jitter16 * clockRate) / this.#clockRate);
+      this.#clockRate = clockRate;
+      this.#transitKnown = false;
+    }
+    const transit = (Math.round((arrivalMs * clockRate) / 1000) - timestamp) | 0;
+    if (this.#transitKnown) {
+      const d = Math.abs((transit - this.#previousTransit) | 0);
+      // A jumped timestamp is not jitter.
+      if (d < 10 * clockRate) this.#jitter16 += d - ((this.#jitter16 + 8) >> 4);
     }
     this.#previousTransit = transit;
-    this.#hasTransit = true;
+    this.#transitKnown = true;
   }
 
   /** One point for the sender's clock against ours; a few per second are plenty. */
@@ -133,12 +140,12 @@ export class RtpStatistics {
   }
 
   get jitterMs(): number {
-    return this.#jitter * 1000;
+    return this.#clockRate === 0 ? 0 : (this.#jitter16 / 16 / this.#clockRate) * 1000;
   }
 
   /** RTP clock units, for a receiver report. */
   jitterIn(clockRate: number): number {
-    return Math.round(this.#jitter * clockRate);
+    return Math.round((this.jitterMs * clockRate) / 1000);
   }
 
   /** Extended highest sequence number, modulo 2^32. */

@@ -8,7 +8,6 @@ export class SourceLatch {
   #port = 0;
   #signalledAddress = "";
   #signalledPort = 0;
-  #lastMs = 0;
 
   constructor(relatchAfterMs: number) {
     this.#relatchAfterMs = relatchAfterMs;
@@ -40,19 +39,17 @@ export class SourceLatch {
     return port === this.#port && address === this.#address;
   }
 
-  /** @returns may this source, whose packet is valid, be the one from now on? */
-  accepts(address: string, port: number, nowMs: number): boolean {
-    const free = this.#port === 0 || nowMs - this.#lastMs >= this.#relatchAfterMs;
+  /**
+   * @param silentMs since the present source's last packet
+   * @returns may this source, if its packet is valid, be the one from now on?
+   */
+  accepts(address: string, port: number, silentMs: number): boolean {
+    const free = this.#port === 0 || silentMs >= this.#relatchAfterMs;
     return free || (port === this.#signalledPort && address === this.#signalledAddress);
   }
 
-  latch(address: string, port: number, nowMs: number): void {
+  latch(address: string, port: number): void {
     this.#address = address;
     this.#port = port;
-    this.#lastMs = nowMs;
-  }
-
-  heard(nowMs: number): void {
-    this.#lastMs = nowMs;
   }
 }

@@ -19,7 +19,7 @@ const jumpToleranceMs = 1000;
 /** Re-anchoring closer than this to the end of the previous frame continues there: arrival is no more exact. */
 const seamMs = 200;
 /** A sender that paused without telling (its timestamps go on where they stopped): over this many frames arrival lags behind by more. */
-const stallFrames = 50;
+const stallFrames = 48;
 /** A longer loss becomes a gap in the positions instead of frames. */
 const maxLostFrames = 50;
 
@@ -32,6 +32,7 @@ export class Timeline {
   #clockRate = 0;
   /** End of the previous frame. */
   #nextPosition = 0;
+  /** Modulo 2^32, signed. */
   #nextTimestamp = 0;
   #lastArrivalMs = 0;
   /** Smallest lag of positions behind arrival in the present run of frames: network delay comes and goes, a stall stays. */
@@ -94,15 +95,16 @@ export class Timeline {
     else this.#anchor(samples, arrivalMs, into);
     this.#broken = false;
     this.#nextPosition = into.position + samples;
-    this.#nextTimestamp = (timestamp + ticks) >>> 0;
+    this.#nextTimestamp = (timestamp + ticks) | 0;
     this.#lastArrivalMs = arrivalMs;
     this.#watchLag(arrivalMs);
   }
 
   #watchLag(arrivalMs: number): void {
+    if ((++this.#lagFrames & 3) !== 0) return;
     const lagMs = arrivalMs - this.#originMs - (this.#nextPosition * 1000) / this.#sampleRate;
     if (lagMs < this.#leastLagMs) this.#leastLagMs = lagMs;
-    if (++this.#lagFrames < stallFrames) return;
+    if (this.#lagFrames < stallFrames) return;
     if (this.#leastLagMs > jumpToleranceMs) this.#broken = true;
     this.#leastLagMs = Number.POSITIVE_INFINITY;
     this.#lagFrames = 0;
