@@ -71,8 +71,8 @@ function segmentsSql(options: LargeOptions, from: number, count: number): string
   const vocabulary = literal(bulkWords);
   // Squared: the first words of the list are the frequent ones. One word in twelve is a number that hardly any other call has.
   const word =
-    `if(sipHash64(number, x, 'rare') % 12 = 0, toString(sipHash64(number, x, 'value') % 200000), ` +
-    `vocabulary[toUInt32(floor(${bulkWords.length} * pow(sipHash64(number, x) % 1000003 / 1000003, 2))) + 1])`;
+    `if(intHash64(number * 64 + x) % 12 = 0, toString(intHash64(number * 64 + x + 32) % 200000), ` +
+    `vocabulary[toUInt32(floor(${bulkWords.length} * pow(bitShiftRight(intHash64(number * 64 + x), 20) % 1000003 / 1000003, 2))) + 1])`;
   return `
 INSERT INTO segments (tenant, call_id, start_ms, segment_id, revision, leg, end_ms, text, engine, engine_version, language, confidence)
 WITH ${vocabulary} AS vocabulary, ${callIdSql} AS id, toUInt32(2000 + sipHash64(number, 'start') % 20000) AS starts_ms

@@ -50,8 +50,14 @@ export function callFilter(query: CallQuery): CallFilter {
   const terms = query.q === undefined ? [] : parseSearch(query.q);
   for (const [index, term] of terms.entries()) {
     const name = `term${index}`;
-    const has = term.length === 1 ? `hasAllTokens(text, {${name}:Array(String)})` : `hasPhrase(text, {${name}:String})`;
-    add(`call_key IN (SELECT call_key FROM segments WHERE ${ofTenant} AND ${has})`, name, term.length === 1 ? term : term.join(" "));
+    // All words first, which the index answers alone; only what has them is read for their order.
+    const inOrder = term.length === 1 ? "" : ` AND hasPhrase(text, {${name}Phrase:String})`;
+    add(
+      `call_key IN (SELECT call_key FROM segments WHERE ${ofTenant} AND hasAllTokens(text, {${name}:Array(String)})${inOrder})`,
+      name,
+      term,
+    );
+    if (term.length > 1) params[`${name}Phrase`] = term.join(" ");
   }
   return {
     sql: conditions.map((condition) => ` AND ${condition}`).join(""),

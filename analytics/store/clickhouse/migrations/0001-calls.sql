@@ -25,12 +25,12 @@ CREATE TABLE IF NOT EXISTS calls
     mos Nullable(Float32) CODEC(ZSTD(1)),
     alert_count UInt16 CODEC(ZSTD(1)),
     card String CODEC(ZSTD(1)),
-    INDEX call_id_bloom call_id TYPE bloom_filter(0.005) GRANULARITY 8
+    INDEX call_id_bloom call_id TYPE bloom_filter(0.005) GRANULARITY 32
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(started_at)
 ORDER BY (tenant, newest_first, call_id)
-SETTINGS index_granularity = 1024;
+SETTINGS index_granularity = 256;
 
 -- Calls that are up, or changed in the last minutes: few, written again with every change, read with FINAL.
 -- A call whose start is not known yet stands here with started_at = 0 and is in no list.

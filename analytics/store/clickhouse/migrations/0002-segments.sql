@@ -24,4 +24,4 @@ CREATE TABLE IF NOT EXISTS segments
 )
 ENGINE = ReplacingMergeTree(revision)
 ORDER BY (tenant, call_id, start_ms, segment_id)
-SETTINGS index_granularity = 1024;
+SETTINGS index_granularity = 256;
