@@ -43,8 +43,11 @@ const steps: Step[] = [
       api.refuseLive = true;
       api.cutConnections();
       await page.getByText("The live connection is lost.").waitFor();
-      api.refuseLive = false;
+      setTimeout(() => {
+        api.refuseLive = false;
+      }, 1500);
     },
+    settleMs: 300,
   },
   { name: "calls", path: "/calls", ready: ".call-table" },
   { name: "calls-search", path: "/calls?q=cancel&minAttention=20", ready: ".hits" },

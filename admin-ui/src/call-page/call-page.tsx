@@ -27,7 +27,7 @@ export default function CallPage() {
   const id = useParams().id ?? "";
   const path = `/calls/${encodeURIComponent(id)}`;
   const unfinished = (detail: CallDetail | undefined) =>
-    detail !== undefined && detail.stages.some((stage) => stage === "pending" || stage === "running") ? 3000 : false;
+    detail?.stages.some((stage) => stage === "pending" || stage === "running") ? 3000 : false;
   const call = useQuery({
     queryKey: ["call", id],
     queryFn: ({ signal }) => request<CallDetail>(path, { signal }),

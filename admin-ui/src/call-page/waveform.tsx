@@ -44,7 +44,7 @@ export function Waveform({ call, segments, player }: Props) {
     return () => observer.disconnect();
   }, []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the colours come from the theme
+  // the colours come from the theme
   useEffect(() => {
     const element = canvas.current;
     const pen = element?.getContext("2d");
@@ -132,7 +132,7 @@ export function Waveform({ call, segments, player }: Props) {
           onPointerLeave={() => setHover(null)}
           onKeyDown={onKey}
         >
-          <canvas ref={canvas} style={{ width: "100%", height }} aria-hidden="true" />
+          <canvas ref={canvas} style={{ width: "100%", height }} aria-label="Loudness of both sides over time" />
           {hover !== null && (
             <span className="wave-hover" style={{ left: `${(hover / durationMs) * 100}%` }} aria-hidden="true">
               {duration(hover)}

@@ -148,9 +148,9 @@ function FilterEditor({
           {field.kind === "seconds" && " (seconds)"}
           {field.kind === "time" && " (this computer's time)"}
         </span>
-        {/* biome-ignore lint/a11y/noAutofocus: the editor was opened to type into */}
         <input
           className="plain-input"
+          // biome-ignore lint/a11y/noAutofocus: the editor was opened to type into
           autoFocus
           type={type}
           min={0}

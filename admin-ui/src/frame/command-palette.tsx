@@ -65,7 +65,7 @@ export default function CommandPalette({ onClose }: { onClose: () => void }) {
       <div className="palette-input">
         <SearchOutlined className="faint" />
         <input
-          // biome-ignore lint/a11y/noAutofocus: the palette is opened to type into
+          // the palette is opened to type into
           autoFocus
           role="combobox"
           aria-expanded="true"

@@ -24,8 +24,10 @@ export function ListenBar() {
         {listening.problem !== "" && <span className="tone-uneasy"> · {listening.problem}</span>}
       </div>
       {(["agent", "caller"] as const).map((side) => (
-        <label key={side} className="listen-volume">
-          <span className="small muted">{side === "agent" ? "Agent" : "Caller"}</span>
+        <div key={side} className="listen-volume">
+          <span className="small muted" aria-hidden="true">
+            {side === "agent" ? "Agent" : "Caller"}
+          </span>
           <Slider
             size="small"
             min={0}
@@ -36,7 +38,7 @@ export function ListenBar() {
             aria-label={`${side === "agent" ? "Agent" : "Caller"} volume`}
             getAriaValueText={(value) => `${Math.round(value * 100)} percent`}
           />
-        </label>
+        </div>
       ))}
       <Button variant="outlined" onClick={() => listenTo(null)}>
         Stop

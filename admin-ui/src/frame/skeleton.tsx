@@ -23,7 +23,7 @@ export function SkeletonRows({ rows, height = 48 }: { rows: number; height?: num
   return (
     <div aria-hidden="true">
       {Array.from({ length: rows }, (_, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the rows are all the same
+        // the rows are all the same
         <div
           key={row}
           className="row"

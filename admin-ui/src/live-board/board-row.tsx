@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: a virtualised grid of positioned rows has no table to be
 import HeadphonesOutlined from "@mui/icons-material/HeadphonesOutlined";
 import { memo } from "react";
 import { duration, exactTime, spokenDuration } from "../format/time.ts";
@@ -19,6 +20,9 @@ interface Props {
   onOpen: (id: string) => void;
 }
 
+/** Between two cards, px. */
+const cardGap = 8;
+
 /** One call on the board; renders again only when this call changes. */
 export const BoardRow = memo(function BoardRow({ id, index, top, height, card, tabStop, onFocus, onOpen }: Props) {
   const call = useLiveCall(id);
@@ -33,7 +37,7 @@ export const BoardRow = memo(function BoardRow({ id, index, top, height, card, t
       data-id={id}
       tabIndex={tabStop ? 0 : -1}
       className={`board-row ${card ? "card" : "board-columns"} ${call.ended === null ? "" : "ended"}`}
-      style={{ transform: `translateY(${top}px)`, height }}
+      style={{ transform: `translateY(${top}px)`, height: card ? height - cardGap : height }}
       onFocus={() => onFocus(id)}
       onClick={() => onOpen(id)}
       onKeyDown={() => undefined}

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: a virtualised grid of positioned rows has no table to be
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router-dom";
@@ -131,7 +132,7 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
     getItemKey: (index) => order[index] ?? index,
     overscan: 6,
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes change with the shape of the rows
+  // sizes change with the shape of the rows
   useEffect(() => rows.measure(), [narrow]);
 
   const move = (to: number) => {
@@ -166,9 +167,8 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
   const tabStop = focused !== null && order.includes(focused) ? focused : order[0];
   return (
     <>
-      <section
+      <div
         className="panel board"
-        // biome-ignore lint/a11y/useSemanticElements: a virtualised grid has no table to be
         role="grid"
         aria-label="Live calls"
         aria-rowcount={order.length + 1}
@@ -226,7 +226,7 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
             })}
           </div>
         </div>
-      </section>
+      </div>
       <footer className="board-foot faint small">
         <span className="board-keys">
           <kbd>↑</kbd> <kbd>↓</kbd> move <kbd>Enter</kbd> open <kbd>L</kbd> listen <kbd>R</kbd> sort now

@@ -93,7 +93,7 @@ function LiveCall({ call }: { call: BoardCall }) {
           <Button
             variant={listening.callId === call.id ? "contained" : "outlined"}
             startIcon={<HeadphonesOutlined />}
-            disabled={call.ended !== null}
+            disabled={call.ended !== null && listening.callId !== call.id}
             onClick={() => toggle.current()}
             aria-pressed={listening.callId === call.id}
             aria-keyshortcuts="l"

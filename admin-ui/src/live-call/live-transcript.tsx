@@ -26,7 +26,7 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
   const [following, setFollowing] = useState(true);
   const follows = useRef(true);
   const alerts = useMemo(() => alertsBySegment(call.alerts), [call.alerts]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new words are the reason to scroll
+  // new words are the reason to scroll
   useLayoutEffect(() => {
     const box = scroller.current;
     if (box !== null && follows.current) box.scrollTop = box.scrollHeight;

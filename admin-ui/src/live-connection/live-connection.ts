@@ -155,6 +155,9 @@ socket.onListening = (callId, on) => {
 socket.onProblem = (message, remedy) => {
   if (listening.callId !== null && !listening.on) setListening({ problem: `${message} ${remedy}`.trim() });
 };
+liveStore.subscribe("calls", () => {
+  if (listening.callId !== null && liveStore.call(listening.callId)?.ended) listenTo(null);
+});
 liveStore.subscribe("connection", () => {
   const { state } = liveStore.connection();
   if (listening.callId === null) return;

@@ -57,7 +57,7 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
           ) : (
             // Words are found by their times; one listener on the list takes the clicks.
             words.map((word, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a word is its place
+              // a word is its place
               <span
                 key={index}
                 className={word.confidence !== null && word.confidence < 0.5 ? "word unsure" : "word"}

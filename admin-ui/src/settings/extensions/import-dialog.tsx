@@ -6,6 +6,7 @@ import { useRefresh } from "react-admin";
 import { request } from "../../api-client/request.ts";
 import { plural } from "../../format/words.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
+import { AlertIcon } from "../../marks/alert-icon.tsx";
 import type { ImportAnswer } from "../types.ts";
 
 /** A file, or pasted lines; what can be read is taken, and the rest comes back line by line. */
@@ -55,7 +56,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
           {run.error !== null && <ErrorNote title="Nothing was imported." error={run.error} loss="The lines are still here." />}
           {answer !== undefined && (
             <div className={`note ${answer.errors.length === 0 ? "info" : "warn"}`} role="status">
-              <span />
+              <AlertIcon severity={answer.errors.length === 0 ? "info" : "warning"} />
               <div>
                 <strong>
                   {plural(answer.created, "new extension")}, {answer.updated.toLocaleString("en-GB")} updated.
