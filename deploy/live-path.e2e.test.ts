@@ -37,7 +37,7 @@ describe("a demo call", () => {
     await eventually(
       async () => live.messages.map(({ type }) => type),
       (types) => types.includes("snapshot"),
-      5_000,
+      30_000,
     );
 
     const placed = await placeDemoCall({
@@ -48,7 +48,7 @@ describe("a demo call", () => {
     const started = await eventually(
       async () => live.events.find((event) => event.type === "call.started"),
       (event) => event !== undefined,
-      5_000,
+      30_000,
     );
     expect(started).toMatchObject({ call: { agent: "Sarah Miller", caller: expect.stringContaining("George Patel"), endedAt: null } });
     if (speech.usable) {
@@ -64,7 +64,7 @@ describe("a demo call", () => {
     await eventually(
       async () => live.events.find((event) => event.type === "call.ended"),
       (event) => event !== undefined,
-      10_000,
+      30_000,
     );
     live.close();
 
@@ -146,7 +146,7 @@ test("what happened outlives kill -9, and the call that was up is ended as such"
     await eventually(
       () => first.get<List<CallSummary>>("/api/v1/calls"),
       ({ total }) => total === 1,
-      10_000,
+      30_000,
     );
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     await first.kill();

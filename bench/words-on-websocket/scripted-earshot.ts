@@ -1,4 +1,5 @@
 /** The whole product with an engine that takes no time of its own, as a process for `bench/words-on-websocket.ts`. */
+import { banner } from "@earshot/deploy/banner.ts";
 import { createEarshot } from "@earshot/deploy/earshot.ts";
 import { allSettings } from "@earshot/deploy/settings.ts";
 import { ScriptedRecogniser } from "@earshot/media-pipeline/testing/scripted-recogniser.ts";
@@ -14,4 +15,15 @@ const recogniser = new ScriptedRecogniser({ partialEveryMs: 300 }, false);
 const status = { engine: "scripted", usable: true, reason: "a benchmark's", remedy: "" };
 const earshot = await createEarshot({ settings, log, version: "bench", uiDirectory: undefined, speech: { recogniser, status } });
 const running = await run(earshot.components, { log, clock: systemClock });
+console.log(
+  banner({
+    version: "bench",
+    addresses: earshot.addresses(),
+    adapters: earshot.adapters,
+    speech: earshot.speech,
+    dataDirectory: settings.platform.dataDir,
+    oneTimePassword: undefined,
+    secondsToReady: performance.now() / 1000,
+  }),
+);
 process.once("SIGINT", () => void running.stop(10_000).then(() => process.exit(0)));

@@ -1,9 +1,7 @@
 /** Earshot as its user runs it: a child process on free ports with a data directory of its own. For end-to-end tests and benches. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,7 +36,6 @@ export async function startEarshot(
   options: { dataDir?: string; env?: Record<string, string>; args?: string[]; script?: string } = {},
 ): Promise<EarshotProcess> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "earshot-e2e-"));
-  const [httpPort, sipPort] = [await freePort(), await freePort()];
   const rtpFrom = 30_000 + Math.floor(Math.random() * 80) * 200;
   const apiKey = "ear_e2e_0123456789abcdef0123456789abcdef";
   const password = "correct horse battery staple";
@@ -49,8 +46,8 @@ export async function startEarshot(
       ...process.env,
       NODE_ENV: "production",
       EARSHOT_DATA_DIR: dataDir,
-      EARSHOT_HTTP_PORT: String(httpPort),
-      EARSHOT_SIP_PORT: String(sipPort),
+      EARSHOT_HTTP_PORT: "0",
+      EARSHOT_SIP_PORT: "0",
       EARSHOT_RTP_PORTS: `${rtpFrom}-${rtpFrom + 199}`,
       EARSHOT_ADMIN_API_KEY: apiKey,
       EARSHOT_ADMIN_PASSWORD: password,
@@ -63,8 +60,9 @@ export async function startEarshot(
     stream.on("data", (data: Buffer) => {
       output += data.toString("utf8");
     });
+  const { httpPort, sipPort } = await ready(child, () => output);
+  const secondsToReady = (performance.now() - startedAt) / 1000;
   const base = `http://127.0.0.1:${httpPort}`;
-  await ready(child, base, () => output);
   const request = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`${base}${path}`, { ...init, headers: { authorization: `Bearer ${apiKey}`, ...init.headers } });
   return {
@@ -74,7 +72,7 @@ export async function startEarshot(
     apiKey,
     password,
     dataDir,
-    secondsToReady: (performance.now() - startedAt) / 1000,
+    secondsToReady,
     output: () => output,
     request,
     async get<T>(path: string): Promise<T> {
@@ -100,34 +98,18 @@ export async function startEarshot(
   };
 }
 
-async function ready(child: ChildProcess, base: string, output: () => string): Promise<void> {
+/** The banner is printed when everything serves, and names the ports that were free. */
+async function ready(child: ChildProcess, output: () => string): Promise<{ httpPort: number; sipPort: number }> {
   const deadline = performance.now() + 90_000;
   while (performance.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`Earshot exited with ${child.exitCode} before it was ready:\n${output()}`);
-    const answer = await fetch(`${base}/readyz`).catch(() => undefined);
-    if (answer?.ok === true) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const web = /^ +web +http:\/\/[^:]+:(\d+)$/m.exec(output());
+    const sip = /^ +sip\/udp +\S+:(\d+)$/m.exec(output());
+    if (web !== null && sip !== null) return { httpPort: Number(web[1]), sipPort: Number(sip[1]) };
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   child.kill("SIGKILL");
   throw new Error(`Earshot was not ready within 90 s:\n${output()}`);
-}
-
-/** Free for TCP and UDP at the time of asking. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    const socket = createSocket("udp4");
-    const free = await new Promise<boolean>((resolve) => {
-      socket.once("error", () => resolve(false));
-      socket.bind(port, "127.0.0.1", () => resolve(true));
-    });
-    socket.close();
-    server.close();
-    await once(server, "close");
-    if (free) return port;
-  }
 }
 
 /** Asks until `check` is true. @throws with the last value where it is not within `ms` */
