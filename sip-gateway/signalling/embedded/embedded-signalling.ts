@@ -1,37 +1,24 @@
 /** The embedded SIP adapter: SIP.js' transactions and dialogs over real UDP, TCP and TLS sockets, with what a server needs added. */
-import { createHash } from "node:crypto";
 import type { Socket as UdpSocket } from "node:dgram";
 import { readFile } from "node:fs/promises";
-import { isIP, isIPv6 } from "node:net";
+import { isIP } from "node:net";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import {
-  type Body,
-  type Contact,
-  constructOutgoingResponse,
-  type IncomingRequestMessage,
-  type IncomingResponseMessage,
-  LoggerFactory,
-  NonInviteServerTransaction,
-  type SessionDialog,
-  TransactionState,
-  URI,
-  UserAgentCore,
-  UserAgentServer,
-} from "sip.js/lib/core/index.js";
-import type { SipHandlers, SipInvite, SipListener, SipPeer, SipReply, SipResponse, SipServerRequest, SipSignaling } from "../port.ts";
+import type { IncomingResponseMessage, SessionDialog } from "sip.js/lib/core/index.js";
+import type { SipHandlers, SipListener, SipPeer, SipResponse, SipSignaling } from "../port.ts";
 import { SourceRate } from "../source-rate.ts";
-import { acceptSequence, type DialogHost, EmbeddedDialog, lines, sipBody } from "./embedded-dialog.ts";
+import { faultAnswer } from "./fault-answer.ts";
 import { type Flow, UdpFlow } from "./flow.ts";
-import { InviteServer, isInviteTransaction } from "./invite-server.ts";
 import { bindUdp, StreamListener } from "./listeners.ts";
 import { LocalAddresses } from "./local-address.ts";
 import { readTopVia, requestForCore, responseForCore } from "./message-for-core.ts";
 import { type RawMessage, readRawMessage } from "./raw-message.ts";
-import { localResponse, ReceivedRequest, ReceivedResponse, readUri } from "./received-message.ts";
-import { retransmit, setTimersForUnreliableTransport } from "./retransmission.ts";
+import { localResponse, ReceivedResponse, readUri } from "./received-message.ts";
+import { RequestDispatcher } from "./request-dispatcher.ts";
+import { setTimersForUnreliableTransport } from "./retransmission.ts";
+import { SipCore } from "./sip-core.ts";
 
 export type EmbeddedOptions = {
   readonly host: string;
@@ -49,25 +36,17 @@ export type EmbeddedOptions = {
   readonly clock: Clock;
 };
 
-const tryingAfterMs = 150;
-const userAgent = "Earshot";
-
 export class EmbeddedSignalling implements SipSignaling {
   readonly name = "sip-signalling-embedded";
   readonly #options: EmbeddedOptions;
   readonly #local: LocalAddresses;
-  readonly #core: UserAgentCore;
+  readonly #core = new SipCore();
+  readonly #dispatcher: RequestDispatcher;
   readonly #rate: SourceRate;
-  readonly #dialogs = new Map<string, EmbeddedDialog>();
-  /** Call-ID, From tag and CSeq of INVITEs in hand: another branch of one of them is a merged request (RFC 3261 8.2.2.2). */
-  readonly #pendingInvites = new Map<string, string>();
   readonly #rawResponses = new WeakMap<IncomingResponseMessage, RawMessage>();
   readonly #streams: StreamListener[] = [];
   readonly #dropped;
-  readonly #host: DialogHost;
   #udp: UdpSocket | undefined;
-  #handlers: SipHandlers | undefined;
-  #flow: Flow | undefined;
   #stopped = false;
 
   constructor(options: EmbeddedOptions) {
@@ -76,52 +55,19 @@ export class EmbeddedSignalling implements SipSignaling {
     this.#local = new LocalAddresses(options.advertisedAddress !== "" ? options.advertisedAddress : wildcard ? "" : options.host);
     this.#rate = new SourceRate(options.clock, options.maxMessagesPerSecond);
     this.#dropped = options.metrics.counter("earshot_sip_messages_dropped_total", "SIP messages that could not be answered", ["reason"]);
-    this.#host = {
+    const core = this.#core;
+    this.#dispatcher = new RequestDispatcher(core, options.clock, {
       clock: options.clock,
-      through: (flow, run) => this.#through(flow, run),
+      through: (flow, run) => core.through(flow, run),
       outbound: (dialog, arrivedOn) => this.#outbound(dialog, arrivedOn),
-      contact: (peer) => this.#contact(peer),
-      allow: () => this.#requireHandlers().allow.join(", "),
+      contact: (peer) => core.contact(peer),
+      allow: () => core.handlers.allow.join(", "),
       response: (message) => this.#responseView(message),
-      forget: (dialog) => void this.#dialogs.delete(dialog.id),
-    };
-    const loggerFactory = new LoggerFactory();
-    loggerFactory.builtinEnabled = false;
-    const self = this;
-    const contactUri = new URI("sip", "srs", "earshot.invalid");
-    const contact: Contact = {
-      pubGruu: undefined,
-      tempGruu: undefined,
-      uri: contactUri,
-      toString: () => self.#contact(self.#currentFlow().peer),
-    };
-    this.#core = new UserAgentCore({
-      aor: contactUri,
-      contact,
-      displayName: "",
-      loggerFactory,
-      hackViaTcp: false,
-      routeSet: [],
-      sipjsId: "",
-      get supportedOptionTags() {
-        return [...self.#requireHandlers().supported];
-      },
-      get supportedOptionTagsResponse() {
-        return [...self.#requireHandlers().supported];
-      },
-      userAgentHeaderFieldValue: userAgent,
-      viaForceRport: true,
-      get viaHost() {
-        const { peer } = self.#currentFlow();
-        return `${hostPart(peer.localAddress)}:${peer.localPort}`;
-      },
-      authenticationFactory: () => undefined,
-      transportAccessor: () => self.#currentFlow(),
     });
   }
 
   handle(handlers: SipHandlers): void {
-    this.#handlers = handlers;
+    this.#core.handle(handlers);
   }
 
   listeners(): readonly SipListener[] {
@@ -134,7 +80,6 @@ export class EmbeddedSignalling implements SipSignaling {
   }
 
   async start(): Promise<void> {
-    this.#requireHandlers();
     const { host, tls } = this.#options;
     setTimersForUnreliableTransport();
     await this.#local.start();
@@ -158,7 +103,8 @@ export class EmbeddedSignalling implements SipSignaling {
 
   async stop(_deadlineMs: number): Promise<void> {
     this.#stopped = true;
-    this.#core.dispose();
+    this.#dispatcher.stop();
+    this.#core.agent.dispose();
     await Promise.all(this.#streams.map((stream) => stream.close()));
     this.#streams.length = 0;
     const udp = this.#udp;
@@ -245,290 +191,33 @@ export class EmbeddedSignalling implements SipSignaling {
       return;
     }
     this.#rawResponses.set(message, raw);
-    this.#core.receiveIncomingResponseFromTransport(message);
+    this.#core.agent.receiveIncomingResponseFromTransport(message);
   }
 
   #onRequest(raw: RawMessage, arrived: Flow): void {
     const via = readTopVia(raw);
     if (via === undefined) {
-      this.#answerFault(raw, 400, "Malformed Via", arrived);
+      this.#answerFault(raw, 400, "malformed Via", arrived);
       return;
     }
-    let flow = arrived;
-    if (flow instanceof UdpFlow && !via.rport && via.port !== flow.peer.port && this.#udp !== undefined)
-      flow = new UdpFlow(this.#udp, flow.peer, via.port === 0 ? 5060 : via.port);
-    const read = requestForCore(raw, via, flow.peer.address, flow.peer.port);
-    if ("fault" in read) {
-      this.#answerFault(raw, 400, read.fault, flow);
-      return;
-    }
-    const { message, transactionId } = read;
-    this.#through(flow, () => {
-      const server = this.#core.userAgentServers.get(transactionId);
-      if (server !== undefined || message.method === "CANCEL") {
-        this.#core.receiveIncomingRequestFromTransport(message);
-        if (server instanceof InviteServer && message.method === "INVITE") server.inviteTransaction.retransmitAcceptedResponse();
-        return;
-      }
-      const request = new ReceivedRequest(raw, flow.peer);
-      if (message.toTag !== undefined && message.toTag !== null) this.#inDialog(request, message, flow);
-      else this.#outsideDialog(request, message, transactionId, flow);
-    });
+    const { port } = arrived.peer;
+    const elsewhere = arrived instanceof UdpFlow && !via.rport && via.port !== port && this.#udp !== undefined;
+    const flow = elsewhere ? new UdpFlow(this.#udp!, arrived.peer, via.port === 0 ? 5060 : via.port) : arrived;
+    const read = requestForCore(raw, via, flow.peer.address, port);
+    if ("fault" in read) this.#answerFault(raw, 400, read.fault, flow);
+    else this.#dispatcher.dispatch(raw, read, flow);
   }
 
-  #outsideDialog(request: ReceivedRequest, message: IncomingRequestMessage, transactionId: string, flow: Flow): void {
-    const handlers = this.#requireHandlers();
-    if (message.method === "ACK") return;
-    if (message.method === "OPTIONS") {
-      this.#replyStateless(message, handlers.onOptions(request), flow.peer);
-      return;
-    }
-    if (message.method !== "INVITE") {
-      this.#replyStateless(message, message.method === "BYE" ? { status: 481 } : { status: 405 }, flow.peer);
-      return;
-    }
-    if (message.parseHeader("contact") === undefined) {
-      this.#replyStateless(message, { status: 400, reason: "Missing Contact" }, flow.peer);
-      return;
-    }
-    const mergeKey = `${message.callId}|${message.fromTag}|${message.cseq}`;
-    if (this.#pendingInvites.has(mergeKey)) {
-      this.#replyStateless(message, { status: 482 }, flow.peer);
-      return;
-    }
-    const server = new InviteServer(this.#core, message);
-    this.#pendingInvites.set(mergeKey, transactionId);
-    server.transaction.addStateChangeListener(() => {
-      if (server.transaction.state === TransactionState.Terminated) this.#pendingInvites.delete(mergeKey);
-    });
-    handlers.onInvite(this.#invite(server, request, flow));
-  }
-
-  #invite(server: InviteServer, request: ReceivedRequest, flow: Flow): SipInvite {
-    let state: "open" | "answered" | "cancelled" = "open";
-    let onCancel = () => {};
-    const self = this;
-    const { clock } = this.#options;
-    const stopTrying = clock.after(tryingAfterMs, () => {
-      if (state === "open" && server.transaction.state === TransactionState.Proceeding) this.#through(flow, () => server.trying());
-    });
-    server.delegate = {
-      onCancel: () => {
-        if (state !== "open") return;
-        state = "cancelled";
-        stopTrying();
-        this.#finalFailure(server, { status: 487 }, flow);
-        onCancel();
-      },
-    };
-    return {
-      request,
-      get cancelled() {
-        return state === "cancelled";
-      },
-      onCancel(callback) {
-        onCancel = callback;
-      },
-      accept(reply, handlers) {
-        if (state !== "open") return undefined;
-        state = "answered";
-        stopTrying();
-        const inner = self.#through(flow, () => server.establish(self.#options2xx(server.message, reply, flow.peer)));
-        return self.#adopt(inner, flow, handlers);
-      },
-      reject(reply) {
-        if (state !== "open") return;
-        state = "answered";
-        stopTrying();
-        self.#finalFailure(server, reply, flow);
-      },
-    };
-  }
-
-  #adopt(inner: SessionDialog, flow: Flow, handlers: EmbeddedDialog["handlers"]): EmbeddedDialog {
-    const dialog = new EmbeddedDialog(inner, flow, handlers, this.#host);
-    this.#dialogs.set(dialog.id, dialog);
-    inner.delegate = {
-      onAck: () => {},
-      onAckTimeout: () => {
-        dialog.acknowledged();
-        if (!dialog.closed) handlers.onAckTimeout();
-      },
-      onBye: (bye) => {
-        bye.accept({ statusCode: 200 });
-        dialog.close();
-      },
-    };
-    return dialog;
-  }
-
-  #inDialog(request: ReceivedRequest, message: IncomingRequestMessage, flow: Flow): void {
-    const dialog = this.#dialogs.get(`${message.callId}${message.toTag}${message.fromTag}`);
-    if (dialog === undefined) {
-      if (message.method === "OPTIONS") this.#replyStateless(message, this.#requireHandlers().onOptions(request), flow.peer);
-      else if (message.method !== "ACK") this.#replyStateless(message, { status: 481 }, flow.peer);
-      return;
-    }
-    const { inner, handlers } = dialog;
-    switch (message.method) {
-      case "ACK":
-        inner.receiveRequest(message);
-        dialog.acknowledged();
-        handlers.onAck(request);
-        return;
-      case "BYE": {
-        inner.receiveRequest(message);
-        if (dialog.closed) handlers.onBye(request);
-        return;
-      }
-      case "INVITE": {
-        if (message.parseHeader("contact") === undefined) {
-          this.#replyStateless(message, { status: 400, reason: "Missing Contact" }, flow.peer);
-          return;
-        }
-        inner.delegate = {
-          ...inner.delegate,
-          onInvite: (server) => handlers.onReinvite(this.#reinvite(server as unknown as UserAgentServer, request, flow)),
-        };
-        inner.receiveRequest(message);
-        return;
-      }
-      case "OPTIONS":
-        this.#replyStateless(message, this.#requireHandlers().onOptions(request), flow.peer);
-        return;
-      case "UPDATE":
-      case "INFO": {
-        if (!acceptSequence(inner, message, message.method === "UPDATE")) return;
-        const server = new UserAgentServer(NonInviteServerTransaction, this.#core, message);
-        const incoming: SipServerRequest = {
-          request,
-          reply: (reply) => this.#through(flow, () => answer(server, this.#responseOptions(reply, flow.peer, message.method === "UPDATE"))),
-        };
-        if (message.method === "UPDATE") handlers.onUpdate(incoming);
-        else handlers.onInfo(incoming);
-        return;
-      }
-      default:
-        this.#replyStateless(message, { status: 405 }, flow.peer);
-    }
-  }
-
-  #reinvite(server: UserAgentServer, request: ReceivedRequest, flow: Flow): SipServerRequest {
-    return {
-      request,
-      reply: (reply) => {
-        if (server.transaction.state !== TransactionState.Proceeding) return;
-        this.#through(flow, () => answer(server, this.#responseOptions(reply, flow.peer, true)));
-        if (reply.status >= 300) this.#repeatFinal(server, flow);
-      },
-    };
-  }
-
-  #finalFailure(server: InviteServer, reply: SipReply, flow: Flow): void {
-    if (server.transaction.state !== TransactionState.Proceeding) return;
-    this.#through(flow, () => server.reject(this.#responseOptions(reply, flow.peer, true)));
-    this.#repeatFinal(server, flow);
-  }
-
-  /** Timer G: a final answer other than 2xx is sent again until its ACK comes (RFC 3261 17.2.1). */
-  #repeatFinal(server: UserAgentServer, flow: Flow): void {
-    if (flow.reliable || !isInviteTransaction(server)) return;
-    const { transaction } = server;
-    retransmit(
-      this.#options.clock,
-      true,
-      () => transaction.state === TransactionState.Completed && !this.#stopped,
-      () => transaction.receiveRequest(server.message),
-    );
-  }
-
-  #options2xx(message: IncomingRequestMessage, reply: SipReply, peer: SipPeer) {
-    const options = this.#responseOptions(reply, peer, true);
-    const routes = message.getHeaders("record-route").map((route) => `Record-Route: ${route}`);
-    return { ...options, extraHeaders: [...routes, ...options.extraHeaders] };
-  }
-
-  #responseOptions(reply: SipReply, peer: SipPeer, contact: boolean) {
-    const { allow } = this.#requireHandlers();
-    const extraHeaders = [
-      ...(contact ? [`Contact: ${this.#contact(peer)}`] : []),
-      `Allow: ${allow.join(", ")}`,
-      ...lines(reply.headers ?? []),
-    ];
-    const body = sipBody(reply.body) as Body | undefined;
-    return {
-      statusCode: reply.status,
-      extraHeaders,
-      ...(reply.reason === undefined ? {} : { reasonPhrase: reply.reason }),
-      ...(body === undefined ? {} : { body }),
-    };
-  }
-
-  /** For requests whose answer is the same each time; the To tag comes from the transaction, so that a repetition gets the same. */
-  #replyStateless(message: IncomingRequestMessage, reply: SipReply, peer: SipPeer): void {
-    const toTag = createHash("sha256").update(message.viaBranch).digest("base64url").slice(0, 16);
-    const options = {
-      ...this.#responseOptions(reply, peer, message.method === "OPTIONS"),
-      toTag,
-      userAgent,
-      supported: [...this.#requireHandlers().supported],
-    };
-    this.#currentFlow()
-      .send(constructOutgoingResponse(message, options).message)
-      .catch(() => this.#dropped.inc({ reason: "send" }));
-  }
-
-  /** Answers what could not be parsed as far as its headers allow; ACK and responses are never answered (RFC 3261 8.2.6, 17.1.1.3). */
   #answerFault(raw: Pick<RawMessage, "startLine" | "headers">, status: number, reason: string, flow: Flow): void {
-    const value = (name: string) => raw.headers.find(([key]) => key === name)?.[1];
-    const echoed = ["from", "to", "call-id", "cseq"].map((name) => [name, value(name)] as const);
-    const via = raw.headers.filter(([name]) => name === "via");
-    const isRequest = !raw.startLine.startsWith("SIP/2.0") && !raw.startLine.startsWith("ACK ");
-    if (!isRequest || via.length === 0 || echoed.some(([, text]) => text === undefined)) {
-      this.#dropped.inc({ reason: isRequest ? "unanswerable" : "malformed_response" });
-      return;
-    }
-    this.#dropped.inc({ reason: "malformed" });
-    const names: Record<string, string> = { from: "From", to: "To", "call-id": "Call-ID", cseq: "CSeq" };
-    const text = [
-      `SIP/2.0 ${status} ${status === 400 ? `Bad Request - ${reason}` : reason}`,
-      ...via.map(([, one]) => `Via: ${one}`),
-      ...echoed.map(([name, one]) => `${names[name]}: ${one}${name === "to" && !/;\s*tag=/i.test(one!) ? ";tag=malformed" : ""}`),
-      `User-Agent: ${userAgent}`,
-      "Content-Length: 0",
-    ];
-    flow.send(`${text.join("\r\n")}\r\n\r\n`).catch(() => {});
+    const text = faultAnswer(raw, status, reason);
+    this.#dropped.inc({ reason: text === undefined ? "unanswerable" : "malformed" });
+    if (text !== undefined) flow.send(text).catch(() => {});
   }
 
   #answerBroken(head: Uint8Array, status: 400 | 513, reason: string, flow: Flow): void {
     const raw = readRawMessage(head, this.#options);
     if ("fault" in raw && raw.status === 0) this.#dropped.inc({ reason: "garbage" });
     else this.#answerFault(raw, status, reason, flow);
-  }
-
-  #contact(peer: SipPeer): string {
-    const transport = peer.transport === "udp" ? "" : `;transport=${peer.transport}`;
-    return `<sip:srs@${hostPart(peer.localAddress)}:${peer.localPort}${transport}>${this.#requireHandlers().contactParameters}`;
-  }
-
-  #through<T>(flow: Flow, run: () => T): T {
-    const before = this.#flow;
-    this.#flow = flow;
-    try {
-      return run();
-    } finally {
-      this.#flow = before;
-    }
-  }
-
-  #currentFlow(): Flow {
-    if (this.#flow === undefined) throw new EarshotError("bug", "sip_no_flow", "SIP.js was called outside a flow.");
-    return this.#flow;
-  }
-
-  #requireHandlers(): SipHandlers {
-    if (this.#handlers === undefined) throw new EarshotError("bug", "sip_no_handlers", "SIP signalling was started before handle().");
-    return this.#handlers;
   }
 
   #responseView(message: IncomingResponseMessage): SipResponse {
@@ -548,13 +237,6 @@ export class EmbeddedSignalling implements SipSignaling {
     const port = /:(\d{1,5})(?:[;?>]|$)/.exec(target.replace(/^[^@]*@/, ""))?.[1];
     return new UdpFlow(this.#udp, { ...peer, address: host }, port === undefined ? 5060 : Number(port));
   }
-}
-
-const hostPart = (address: string): string => (isIPv6(address) ? `[${address}]` : address);
-
-function answer(server: UserAgentServer, options: { statusCode: number; extraHeaders: string[]; body?: Body }): void {
-  if (options.statusCode < 300) server.accept(options);
-  else server.reject(options);
 }
 
 async function readPem(file: string): Promise<Buffer> {
