@@ -26,7 +26,7 @@ afterAll(() => server.close());
 const key = "sk-test-of-the-contract";
 const engines: Record<string, { make(deps: EngineDeps): Recogniser; samples: number; settings: Partial<RecogniserSettings> }> = {
   "openai with words": { make: openaiRecogniser, samples: 40_000, settings: { openaiModel: "whisper-1" } },
-  "openai without words": { make: openaiRecogniser, samples: 40_000, settings: { openaiModel: "gpt-4o-mini-transcribe" } },
+  "openai without words": { make: openaiRecogniser, samples: 40_000, settings: { openaiModel: "gpt-transcribe" } },
   "openai-realtime": { make: openaiRealtimeRecogniser, samples: 60_000, settings: {} },
   huggingface: { make: huggingfaceRecogniser, samples: 40_000, settings: {} },
 };

@@ -86,7 +86,7 @@ export const recogniserSettings = {
   openaiModel: setting({
     env: "EARSHOT_OPENAI_MODEL",
     schema: text,
-    default: "gpt-4o-mini-transcribe",
+    default: "gpt-transcribe",
     describe: "transcription model; whisper-1 and most compatible servers also give word times",
   }),
   openaiRealtimeIdleMs: setting({
@@ -144,6 +144,7 @@ export const recogniserSettings = {
     env: "EARSHOT_POCKETSPHINX_WORKERS",
     schema: count(256),
     default: workers,
+    defaultText: "one less than there are cores, at least 1",
     describe: "child processes that decode with pocketsphinx; default one per core but one",
   }),
   pocketsphinxDecoders: setting({
