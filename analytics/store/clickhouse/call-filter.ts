@@ -13,6 +13,8 @@ export type CallFilter = {
   readonly terms: SearchTerms;
   /** The search has no word that could be found, so nothing matches. */
   readonly impossible: boolean;
+  /** Settled calls have ended, so none can match. */
+  readonly onlyOpen: boolean;
 };
 
 export function callFilter(query: CallQuery): CallFilter {
@@ -64,5 +66,6 @@ export function callFilter(query: CallQuery): CallFilter {
     params,
     terms,
     impossible: query.q !== undefined && query.q.trim() !== "" && terms.length === 0,
+    onlyOpen: query.live === true,
   };
 }

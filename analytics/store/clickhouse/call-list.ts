@@ -38,7 +38,7 @@ export async function listCalls(
     const countAll = () =>
       query<{ total: number }>(
         tenant,
-        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map((source) => `SELECT count() AS calls ${source}`).join(" UNION ALL ")})`,
+        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map(({ sql }) => `SELECT count() AS calls ${sql}`).join(" UNION ALL ")})`,
         filter.params,
       );
     const [found, counted] = await Promise.all([
@@ -46,9 +46,7 @@ export async function listCalls(
       query<PageKey>(
         tenant,
         `SELECT call_id, toFloat64(newest_first) AS newest_first, open${searches ? ", toFloat64(count() OVER ()) AS total" : ""} FROM (${sources
-          .map(
-            (source, open) => `(SELECT ${columns}, ${open} AS open ${source}${searches ? "" : ` ORDER BY ${order} LIMIT {upTo:UInt64}`})`,
-          )
+          .map(({ open, sql }) => `(SELECT ${columns}, ${open} AS open ${sql}${searches ? "" : ` ORDER BY ${order} LIMIT {upTo:UInt64}`})`)
           .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
         { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
       ),
@@ -66,7 +64,8 @@ export async function listCalls(
 
 type PageKey = { call_id: string; newest_first: number; open: number; total?: number };
 /** FROM and WHERE over the settled and over the open calls: together every call once. */
-type Sources = readonly [settled: string, open: string];
+type Sources = readonly Source[];
+type Source = { readonly open: 0 | 1; readonly sql: string };
 
 /**
  * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
@@ -78,14 +77,17 @@ async function withSources<T>(
   filter: CallFilter,
   read: (sources: Sources) => Promise<T>,
 ): Promise<T> {
-  const settled = `FROM calls WHERE ${ofTenant}${filter.sql}`;
-  const open = `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}`;
+  const settled: Source = { open: 0, sql: `FROM calls WHERE ${ofTenant}${filter.sql}` };
+  const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}` };
+  // A call that is up is open, always.
+  if (filter.onlyOpen) return read([open]);
   const [twice, answer] = await Promise.all([
     query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${ofTenant} AND in_settled = 1`),
     read([settled, open]),
   ]);
   if ((twice[0]?.calls ?? 0) === 0) return answer;
-  return read([`${settled} AND call_key NOT IN (SELECT call_key FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`, open]);
+  const except = ` AND call_key NOT IN (SELECT call_key FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`;
+  return read([{ open: 0, sql: settled.sql + except }, open]);
 }
 
 async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly PageKey[]): Promise<CallCard[]> {
@@ -174,7 +176,7 @@ export async function statistics(query: TenantQuery, tenant: TenantId, asked: Ca
             "toFloat64(sum(ifNull(duration_ms, 0))) AS total_duration_ms, sum(toFloat64(ifNull(caller_sentiment, 0))) AS sentiment_sum, " +
             "toFloat64(count(caller_sentiment)) AS sentiment_calls, sum(toFloat64(ifNull(mos, 0))) AS mos_sum, toFloat64(count(mos)) AS mos_calls, " +
             `toFloat64(countIf(alert_count > 0)) AS with_alerts FROM (${sources
-              .map((source) => `SELECT started_at, duration_ms, caller_sentiment, mos, alert_count ${source}`)
+              .map(({ sql }) => `SELECT started_at, duration_ms, caller_sentiment, mos, alert_count ${sql}`)
               .join(" UNION ALL ")}) GROUP BY day ORDER BY day`,
           { ...filter.params, timezone },
         ),

@@ -374,6 +374,17 @@ export const callStoreChecks: readonly ContractCheck[] = [
       assert.deepEqual(await found('"cancel my contract"'), ["s1"]);
       assert.deepEqual(await found('"contract cancel"'), ["s2"]);
       assert.deepEqual(await found("canc"), []);
+      // As many words as a query may have, one by one and as a phrase.
+      assert.deepEqual(await found("a b ".repeat(50)), []);
+      assert.deepEqual(await found(`"${"a b ".repeat(49)}"`), []);
+      assert.deepEqual(
+        await found(
+          Array.from({ length: 60 }, (_, index) => `w${index}`)
+            .join(" ")
+            .slice(0, 200),
+        ),
+        [],
+      );
       assert.deepEqual(await found("???"), []);
       assert.equal((await found("   ")).length, 2);
       const [call] = (await store.listCalls(tenant, asked({ q: '"my contract" REFUND' }), "UTC")).data;

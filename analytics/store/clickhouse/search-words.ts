@@ -5,20 +5,26 @@ const token = /[A-Za-z0-9\u0080-\u{10FFFF}]+/gu;
 /** Each term is one word, or the words of a quoted phrase in their order; all terms must occur in the call. */
 export type SearchTerms = readonly (readonly string[])[];
 
-/** @param q `refund "cancel my contract"`; a quote that is not closed runs to the end */
+/** Each term is a query of its own; the engine takes 64 words in one. */
+const maxTerms = 20;
+const maxWordsOfTerm = 50;
+
+/** @param q `refund "cancel my contract"`; a quote that is not closed runs to the end; terms beyond the twentieth are left out */
 export function parseSearch(q: string): SearchTerms {
   const terms: string[][] = [];
   for (const [index, part] of q.split('"').entries()) {
     const words = wordsOf(part);
     if (words.length === 0) continue;
-    if (index % 2 === 1) terms.push(words);
+    if (index % 2 === 1) terms.push(words.slice(0, maxWordsOfTerm));
     else terms.push(...words.map((word) => [word]));
   }
   const seen = new Set<string>();
-  return terms.filter((term) => {
-    const key = term.join(" ");
-    return !seen.has(key) && seen.add(key);
-  });
+  return terms
+    .filter((term) => {
+      const key = term.join(" ");
+      return !seen.has(key) && seen.add(key);
+    })
+    .slice(0, maxTerms);
 }
 
 export function wordsOf(text: string): string[] {
