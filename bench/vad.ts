@@ -14,6 +14,9 @@ import { SileroDetector } from "@earshot/media-pipeline/voice/silero-detector.ts
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { runAhead } from "./rtp-packet/run-ahead.ts";
+
+runAhead();
 
 const calls = Number(process.argv[2] ?? 1000);
 const seconds = Number(process.argv[3] ?? 10);

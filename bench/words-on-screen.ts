@@ -21,6 +21,9 @@ import { decodeEvent, encodeEvent } from "@earshot/proto/event.ts";
 import { Codec } from "@earshot/proto/gen/earshot/v1/media_pb.js";
 import { MediaChunkEncoder } from "@earshot/proto/media-chunk-codec.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
+import { runAhead } from "./rtp-packet/run-ahead.ts";
+
+runAhead();
 
 const callCounts = (process.argv[2] ?? "1,50,200").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 15);
