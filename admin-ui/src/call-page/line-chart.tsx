@@ -57,7 +57,6 @@ export function LineChart({ leg, points, durationMs, onSeek }: Props) {
           const w = Math.max(1, ((point.toMs - point.fromMs) / end) * width);
           return (
             // biome-ignore lint/a11y/noStaticElementInteractions: the waveform above is the way for the keyboard
-
             <g key={point.fromMs} onClick={() => onSeek(point.fromMs)} className="line-step">
               <rect x={x} y={0} width={w} height={height} fill="transparent" />
               <rect x={x} y={y(point.mos)} width={w} height={height - y(point.mos)} fill={`var(--${mosTone(point.mos)})`} opacity="0.14" />
