@@ -34,6 +34,8 @@ const makeBroken: MakeSignalling = async () => {
   return signalling;
 };
 
-test.concurrent.each(signallingChecks)("a broken adapter fails: $name", async ({ run }) => {
-  await expect(run(makeBroken)).rejects.toThrow();
+test("a broken adapter fails every check", async () => {
+  const outcomes = await Promise.allSettled(signallingChecks.map((check) => check.run(makeBroken)));
+  const passed = signallingChecks.filter((_, index) => outcomes[index]?.status === "fulfilled").map((check) => check.name);
+  expect(passed).toEqual([]);
 });

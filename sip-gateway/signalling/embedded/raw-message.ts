@@ -87,8 +87,9 @@ export function readRawMessage(bytes: Uint8Array, limits: { maxHeaders: number }
       continue;
     }
     const value = line.slice(colon + 1).trim();
+    // Left out, not only refused: what is kept is repeated in the answer.
     if (controlCharacter.test(value)) fault ??= "control character in a header";
-    if (value.length > maxHeaderValueChars) fault ??= "header value too long";
+    else if (value.length > maxHeaderValueChars) fault ??= "header value too long";
     else headers.push([compactForms[name] ?? name, value]);
   }
   if (split === undefined) fault ??= "no empty line after the headers";
