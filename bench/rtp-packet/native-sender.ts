@@ -16,19 +16,18 @@ const vectorBytes = 16;
 const addressBytes = 16;
 /** The kernel takes no more at once (UIO_MAXIOV). */
 const batch = 1000;
-const socketOptionLevel = 1;
-/** SO_RCVBUFFORCE where we may, SO_RCVBUF otherwise. */
-const receiveBufferOptions = [33, 8] as const;
 const dontWait = 0x40;
 
 export class NativeSender {
-  readonly port: number;
   readonly streams: number;
+  /** Ports of the parties. */
+  readonly parties: readonly number[];
   #sent = 0;
   readonly #view: DataView;
   readonly #messages: bigint;
   readonly #packets: number;
   readonly #fd: number;
+  readonly #partyFds: number[] = [];
   readonly #inbound: number;
   readonly #recvmmsg: (...args: unknown[]) => unknown;
   readonly #sendmmsg: (...args: unknown[]) => unknown;
@@ -43,7 +42,6 @@ export class NativeSender {
     const socket = libc.func("int socket(int, int, int)");
     const bind = libc.func("int bind(int, uint64_t, uint32_t)");
     const getsockname = libc.func("int getsockname(int, uint64_t, uint64_t)");
-    const setsockopt = libc.func("int setsockopt(int, int, int, uint64_t, uint32_t)");
 
     this.streams = streams;
     const addresses = streams * messageBytes;
@@ -80,12 +78,18 @@ export class NativeSender {
     const ownAddress = base + BigInt(own);
     if (this.#fd < 0 || bind(this.#fd, ownAddress, addressBytes) !== 0) throw new Error("The sender cannot open its socket.");
     const scratch = this.#packets + streams * packetBytes;
-    view.setUint32(scratch, addressBytes, true);
-    getsockname(this.#fd, ownAddress, base + BigInt(scratch));
-    this.port = view.getUint16(own + 2);
-    // What a forwarding peer sends back arrives here and is read, as the other party of a call would: room for half a second of it.
-    view.setUint32(scratch, 4 * 1024 * 1024, true);
-    for (const option of receiveBufferOptions) if (setsockopt(this.#fd, socketOptionLevel, option, base + BigInt(scratch), 4) === 0) break;
+    // The parties that a forwarding peer sends to: a port of its own for each, as in life.
+    const parties: number[] = [];
+    for (let i = 0; i < streams; i++) {
+      const fd = socket(2, 2, 0) as number;
+      this.#putAddress(own, 0);
+      if (fd < 0 || bind(fd, ownAddress, addressBytes) !== 0) throw new Error("The sender cannot open its parties' sockets.");
+      view.setUint32(scratch, addressBytes, true);
+      getsockname(fd, ownAddress, base + BigInt(scratch));
+      parties.push(view.getUint16(own + 2));
+      this.#partyFds.push(fd);
+    }
+    this.parties = parties;
     this.#inbound = vectors + streams * vectorBytes + streams * packetBytes + 64;
     for (let i = 0; i < batch; i++) {
       const message = this.#inbound + i * messageBytes;
@@ -98,15 +102,14 @@ export class NativeSender {
     this.aim(new Array(streams).fill(9));
   }
 
-  /** Reads what a forwarding peer has sent back. @returns datagrams read */
-  drain(): number {
+  /** Reads what a forwarding peer has sent to the parties `from` up to `to`. @returns datagrams read */
+  drain(from: number, to: number): number {
     let read = 0;
-    for (;;) {
-      const done = this.#recvmmsg(this.#fd, this.#messages + BigInt(this.#inbound), batch, dontWait, 0) as number;
-      if (done <= 0) return read;
-      read += done;
-      if (done < batch) return read;
+    for (let i = from; i < to; i++) {
+      const done = this.#recvmmsg(this.#partyFds[i]!, this.#messages + BigInt(this.#inbound), batch, dontWait, 0) as number;
+      if (done > 0) read += done;
     }
+    return read;
   }
 
   get sent(): number {

@@ -17,8 +17,9 @@ export type RunningRtpengine = {
   stop(): Promise<void>;
 };
 
-/** @param peerPort both parties of every call, on loopback: where the sender sends from */
-export async function startRtpengine(calls: number, fromPort: number, peerPort: number, record: boolean): Promise<RunningRtpengine> {
+/** @param parties ports on loopback, two of each call, that the media is forwarded to */
+export async function startRtpengine(fromPort: number, parties: readonly number[], record: boolean): Promise<RunningRtpengine> {
+  const calls = parties.length / 2;
   const spool = await mkdtemp(join(tmpdir(), "earshot-bench-rtpengine-"));
   await mkdir(join(spool, "pcaps"));
   const ngPort = fromPort - 1;
@@ -67,12 +68,17 @@ export async function startRtpengine(calls: number, fromPort: number, peerPort: 
     }
     const ports: number[] = [];
     const portOf = (answer: { [key: string]: unknown }) => Number(/^m=audio (\d+)/m.exec(String(answer.sdp))![1]);
-    const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${peerPort} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n`;
+    const sdp = (port: number) =>
+      `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n`;
     for (let call = 0; call < calls; call++) {
-      const common = { "call-id": `bench-${call}`, "from-tag": "a", ICE: "remove", sdp };
+      const common = { "call-id": `bench-${call}`, "from-tag": "a", ICE: "remove" };
+      // The media comes from one port, and not from where it is wanted: do not learn the one from the other.
+      const flags = ["asymmetric"];
       const recording: Record<string, string> = record ? { "record call": "yes" } : {};
-      ports.push(portOf(await client.ask({ command: "offer", ...common, ...recording })));
-      ports.push(portOf(await client.ask({ command: "answer", ...common, "to-tag": "b", ...recording })));
+      ports.push(portOf(await client.ask({ command: "offer", ...common, ...recording, flags, sdp: sdp(parties[2 * call]!) })));
+      ports.push(
+        portOf(await client.ask({ command: "answer", ...common, "to-tag": "b", ...recording, flags, sdp: sdp(parties[2 * call + 1]!) })),
+      );
     }
     return { pid: child.pid!, ports, stop };
   } catch (error) {

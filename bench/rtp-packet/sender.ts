@@ -8,18 +8,21 @@ export type SenderRequest =
   | { kind: "count" }
   | { kind: "stop" };
 export type SenderAnswer =
-  | { kind: "opened"; port: number }
+  | { kind: "opened"; parties: readonly number[] }
   | { kind: "done" }
   | { kind: "count"; sent: number; returned: number; behindMs: number };
 
 /** Streams are spread over the 20 ms of a packet in four groups. */
 const groups = 4;
 const stepMs = 20 / groups;
+/** Every party is read each 100 ms. */
+const drainParts = 20;
 
 let sender: NativeSender | undefined;
 let running: NodeJS.Timeout | undefined;
 let worstMs = 0;
 let returned = 0;
+let drained = 0;
 
 function start(streams: NativeSender): void {
   const began = performance.now();
@@ -32,7 +35,8 @@ function start(streams: NativeSender): void {
       streams.sendRound(Math.floor((streams.streams * group) / groups), Math.floor((streams.streams * (group + 1)) / groups));
       step++;
     }
-    returned += streams.drain();
+    const part = drained++ % drainParts;
+    returned += streams.drain(Math.floor((streams.streams * part) / drainParts), Math.floor((streams.streams * (part + 1)) / drainParts));
   };
   running = setInterval(send, stepMs);
 }
@@ -42,7 +46,7 @@ const answer = (message: SenderAnswer) => process.send!(message);
 process.on("message", (request: SenderRequest) => {
   if (request.kind === "open") {
     sender = new NativeSender(request.streams);
-    answer({ kind: "opened", port: sender.port });
+    answer({ kind: "opened", parties: sender.parties });
   } else if (request.kind === "aim") {
     sender!.aim(request.ports);
     answer({ kind: "done" });
