@@ -413,6 +413,8 @@ describe("the server", () => {
     const asset = await api.request("/assets/app-1a2b3c.js", { key: null });
     expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
     expect(asset.headers.get("content-type")).toContain("javascript");
+    await writeFile(join(pages, "assets", "later-9f8e.js"), "export {};");
+    expect((await api.request("/assets/later-9f8e.js", { key: null })).status).toBe(200);
     for (const path of ["/assets/gone-000.js", "/assets/app-1a2b3c.js.map", "/favicon.ico", "/api/v1/nothing", "/api/nothing"])
       expect((await api.request(path)).status, path).toBe(404);
     for (const path of ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fetc/passwd", "/..%5c..%5cetc/passwd"])

@@ -15,8 +15,9 @@ export async function pageRoutes(api: Api, context: Pick<ApiContext, "uiDirector
     await api.register(fastifyStatic, {
       root: uiDirectory,
       index: false,
-      wildcard: false,
-      globIgnore: ["**/*.map"],
+      // Looked up as they are asked for: pages that are built anew while the server runs are served at once.
+      wildcard: true,
+      allowedPath: (path) => !path.endsWith(".map"),
       cacheControl: false,
       setHeaders: (reply, path) => {
         // Vite puts a hash of the content into the name of everything below assets/.
@@ -27,6 +28,7 @@ export async function pageRoutes(api: Api, context: Pick<ApiContext, "uiDirector
     } as Parameters<typeof fastifyStatic>[1] & object);
   }
   const sendPage = (reply: FastifyReply) => reply.header("cache-control", "no-cache").sendFile(page);
+  if (built) api.get("/", { schema: { hide: true } }, async (_request, reply) => sendPage(reply));
 
   api.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split("?")[0] ?? "/";
