@@ -151,6 +151,7 @@ export const recogniserSettings = {
     env: "EARSHOT_POCKETSPHINX_DECODERS",
     schema: count(1024),
     default: 4 * workers,
+    defaultText: "four for each worker",
     describe: "pocketsphinx decoders in all (about 100 MB each, made when first needed): utterances decoded at once",
     atLimit: "a new utterance waits for a decoder and keeps its audio meanwhile",
   }),
