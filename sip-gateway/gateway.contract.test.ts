@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { GatewayUnderTest } from "./testing/gateway-under-test.ts";
+import { metadata, twoStreams } from "./testing/recording-client.ts";
+import { headerOf } from "./testing/sip-client.ts";
 
 let under: GatewayUnderTest;
 afterEach(() => under.stop());
@@ -26,4 +28,31 @@ test("a plain UDP recording session becomes a call that starts and ends", async 
   expect(under.calls("callEnded")).toMatchObject([{ termination: "bye" }]);
   expect(under.gateway.liveCalls()).toBe(0);
   expect(under.media.usedPairs).toBe(0);
+});
+
+test("a gateway bound to :: serves IPv4 peers, and tells them the address they reach it at", async () => {
+  under = await GatewayUnderTest.start({ settings: { host: "::" } });
+  const client = await under.client();
+  const answer = await client.start();
+  expect(answer.body).toContain("c=IN IP4 127.0.0.1");
+  expect(under.calls("callStarted")[0]?.peer).toBe("127.0.0.1");
+  expect((await client.bye()).status).toBe(200);
+});
+
+test("an advertised address stands in Contact and SDP", async () => {
+  under = await GatewayUnderTest.start({ settings: { advertisedAddress: "203.0.113.9" } });
+  const answer = await (await under.client()).invite({ sdp: twoStreams(), metadata: metadata() });
+  expect(answer.body).toContain("c=IN IP4 203.0.113.9");
+  expect(headerOf(answer, "contact")).toContain("sip:srs@203.0.113.9:");
+});
+
+test("a port that is taken is told by name, and nothing stays bound", async () => {
+  under = await GatewayUnderTest.start();
+  const { port } = under.target("tcp");
+  const second = new GatewayUnderTest({ settings: { port } });
+  await expect(second.gateway.start()).rejects.toMatchObject({
+    code: "sip_port_unavailable",
+    remedy: expect.stringContaining("EARSHOT_SIP_PORT"),
+  });
+  expect((await (await under.client()).start()).status).toBe(200);
 });

@@ -5,7 +5,16 @@ import type { Termination } from "@earshot/proto/api/calls.ts";
 import { categories, EarshotError } from "@earshot/proto/errors.ts";
 import type { CallCommand } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { Admission, Refusal } from "../admission/admission.ts";
-import type { SipDialogHandlers, SipHandlers, SipHeaders, SipInvite, SipReply, SipRequest, SipServerRequest } from "../signalling/port.ts";
+import type {
+  SipDialog,
+  SipDialogHandlers,
+  SipHandlers,
+  SipHeaders,
+  SipInvite,
+  SipReply,
+  SipRequest,
+  SipServerRequest,
+} from "../signalling/port.ts";
 import { isMetadata, isSdp, readBody } from "./multipart.ts";
 import { newCallId } from "./new-call-id.ts";
 import { checkRecordingRequest } from "./recording-request.ts";
@@ -153,14 +162,12 @@ export class RecordingServer implements SipHandlers {
         () => this.#end(session, "session_timer", "The session was not refreshed in time.", true),
       );
       stopTimer = () => sessionTimer.stop();
-      const dialog = invite.accept(
-        {
-          status: 200,
-          headers: [...accept, ...(timer.kind === "agreed" ? timer.headers : [])],
-          body: { contentType: acceptedSdp, content: sdp },
-        },
-        this.#dialogHandlers(session, sessionTimer),
-      );
+      const answer: SipReply = {
+        status: 200,
+        headers: [...accept, ...(timer.kind === "agreed" ? timer.headers : [])],
+        body: { contentType: acceptedSdp, content: sdp },
+      };
+      const dialog = this.#answer(invite, answer, session, sessionTimer);
       if (dialog === undefined) return void session.end("cancel", "", false);
       session.attach(dialog);
       if (timer.kind === "agreed") sessionTimer.restart(timer.terms);
@@ -173,6 +180,15 @@ export class RecordingServer implements SipHandlers {
       if (!readable || (content.metadata.length > 0 && !session.metadata.complete)) this.#askSnapshot(session);
     } finally {
       admitted.release();
+    }
+  }
+
+  #answer(invite: SipInvite, answer: SipReply, session: RecordingSession, timer: SessionTimer): SipDialog | undefined {
+    try {
+      return invite.accept(answer, this.#dialogHandlers(session, timer));
+    } catch (error) {
+      this.#end(session, "signalling_error", "The INVITE could not be answered.", false);
+      throw error;
     }
   }
 

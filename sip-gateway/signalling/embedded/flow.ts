@@ -1,6 +1,6 @@
 /** A flow is one way to a peer: a UDP address, or a TCP or TLS connection. SIP.js sends through it as its `Transport`. */
 import type { Socket as UdpSocket } from "node:dgram";
-import type { Socket } from "node:net";
+import { isIPv4, type Socket } from "node:net";
 import type { Transport } from "sip.js/lib/core/index.js";
 import type { SipPeer } from "../port.ts";
 
@@ -23,17 +23,20 @@ export class UdpFlow implements Flow {
   readonly peer: SipPeer;
   readonly #socket: UdpSocket;
   readonly #port: number;
+  readonly #address: string;
 
   /** @param replyPort where to send to: differs from the source port where the client did not ask for rport (RFC 3261 18.2.2) */
   constructor(socket: UdpSocket, peer: SipPeer, replyPort: number) {
     this.#socket = socket;
     this.peer = peer;
     this.#port = replyPort;
+    // A socket bound to :: reaches IPv4 peers by their mapped address only.
+    this.#address = isIPv4(peer.address) && socket.address().family === "IPv6" ? `::ffff:${peer.address}` : peer.address;
   }
 
   send(message: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.send(message, this.#port, this.peer.address, (error) => (error === null ? resolve() : reject(error)));
+      this.#socket.send(message, this.#port, this.#address, (error) => (error === null ? resolve() : reject(error)));
     });
   }
 }

@@ -108,9 +108,9 @@ export class RequestDispatcher {
       },
       accept(reply, handlers) {
         if (state !== "open") return undefined;
-        state = "answered";
         stopTrying();
         const inner = self.#core.through(flow, () => server.establish(self.#options2xx(server.message, reply, flow.peer)));
+        state = "answered";
         return self.#adopt(inner, flow, handlers);
       },
       reject(reply) {
