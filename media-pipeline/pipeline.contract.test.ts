@@ -305,6 +305,65 @@ describe("a restart in mid-call", () => {
   });
 });
 
+describe("a stop in mid-call", () => {
+  it("says what was said so far, and leaves the call to the next start", async () => {
+    harness = await PipelineHarness.start();
+    harness.started("call-35");
+    const agent = harness.chunks("call-35", 0, agentSpeech());
+    harness.media("call-35", agent.slice(0, 15));
+    await harness.until(() => harness.pipeline.liveCalls === 1);
+    await harness.pipeline.stop(2000);
+    expect(harness.finals()).toHaveLength(1);
+    near(harness.finals()[0]!.endMs, 1500, 130);
+    expect(harness.stage("record")).toMatchObject({ outcome: "running" });
+    harness.media("call-35", agent.slice(15, 30));
+    harness.pipeline = harness.create();
+    await harness.pipeline.start();
+    harness.media("call-35", agent.slice(30));
+    harness.ended("call-35", 10_000);
+    await harness.finished("call-35");
+    const finals = harness.finals();
+    expect(new Set(finals.map((segment) => segment.segmentId)).size).toBe(finals.length);
+    expect(finals).toHaveLength(3);
+    expect(finals[1]!.startMs).toBeGreaterThanOrEqual(finals[0]!.endMs);
+    near(finals[1]!.endMs, 2500, 250);
+    const wav = parseWav(harness.objectStore.objects.get("tenants/tenant-1/recordings/call-35.wav")!);
+    const truth = agentSpeech();
+    let wrong = 0;
+    for (let i = 0; i < 80_000; i++) if (wav.pcm[i * wav.channels] !== muLawTable[toMuLaw(truth[i]!)]) wrong++;
+    expect(wrong).toBe(0);
+  });
+
+  it("finishes a call of which nothing more is heard after the start", async () => {
+    harness = await PipelineHarness.start({ orphanCallMs: 300 });
+    harness.started("call-36");
+    harness.media("call-36", harness.chunks("call-36", 0, agentSpeech()));
+    await harness.until(() => harness.finals().length === 2);
+    await harness.pipeline.stop(2000);
+    harness.pipeline = harness.create();
+    await harness.pipeline.start();
+    await harness.finished("call-36");
+    expect(harness.stage("record")).toMatchObject({ outcome: "done" });
+    expect(harness.finals()).toHaveLength(2);
+  });
+});
+
+describe("a tenant's settings", () => {
+  it("reach the recogniser: language and vocabulary", async () => {
+    const recogniser = new ScriptedRecogniser();
+    harness = await PipelineHarness.start({}, recogniser);
+    const value = { tenantName: "T", language: "de", vocabulary: ["Earshot"], version: 1 };
+    harness.event("settings.v1", "tenant-1", { case: "tenantSettings", value });
+    harness.started("call-37");
+    harness.media("call-37", harness.chunks("call-37", 0, agentSpeech()));
+    harness.ended("call-37", 10_000);
+    await harness.finished("call-37");
+    expect(recogniser.utterances[0]!.options).toMatchObject({ language: "de", vocabulary: ["Earshot"], tenantId: "tenant-1" });
+    expect(harness.finals()[0]!.language).toBe("de");
+    expect(recogniser.legsEnded).toEqual(["call-37/0"]);
+  });
+});
+
 describe("listening in", () => {
   it("publishes both sides while a lease runs, 100 ms at a time, and only to the call's own tenant", async () => {
     harness = await PipelineHarness.start();
