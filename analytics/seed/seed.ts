@@ -44,10 +44,14 @@ async function main(): Promise<number> {
     console.error(`There is no scenario "${what}".\n\n${usage}`);
     return 2;
   }
-  const { values: settings } = readSettings(
+  const { values: settings, faults } = readSettings(
     { platform: platformSettings, store: storeSettings, postgres: postgresSettings, api: apiSettings },
     process.env,
   );
+  // Settings of the services that do not run here are no concern of the seeder.
+  const wrong = faults.filter(({ problem }) => problem !== "no such setting");
+  for (const { env, problem, expects } of wrong) console.error(`${env}: ${problem} (${expects})`);
+  if (wrong.length > 0) return 2;
   const dataDir = resolve(settings.platform.dataDir);
   const log = createLog({ level: "warn" });
   const url = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
