@@ -177,10 +177,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
           <p className="note">
             <span />
             <span>
-              <strong>There is no recording.</strong>{" "}
-              {call.endedAt === null
-                ? "It is written while the call is up, and appears here when it has ended."
-                : "The ledger beside tells why. Transcript and measures do not depend on it."}
+              <NoRecording call={call} />
             </span>
           </p>
         ) : (
@@ -193,6 +190,17 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
       <FollowingTranscript ref={words} call={call} segments={ordered} error={segmentsError} player={player} />
       <CallColumn call={call} ledger={ledger} ledgerError={ledgerError} onShow={show} />
     </div>
+  );
+}
+
+function NoRecording({ call }: { call: CallDetail }) {
+  if (call.endedAt === null) return <>The recording appears here when the call has ended.</>;
+  if (call.stages[1] === "pending" || call.stages[1] === "running" || call.stages[2] === "running")
+    return <>The recording is being put together; it appears here by itself.</>;
+  return (
+    <>
+      <strong>There is no recording.</strong> The ledger beside tells why. Transcript and measures do not depend on it.
+    </>
   );
 }
 

@@ -15,7 +15,9 @@ export function BoardEmpty() {
   const demo = useDemoCall();
   const [chosen, setChosen] = useState("");
   const scenarios = status?.demo.scenarios ?? [];
-  const scenario = chosen || scenarios[0]?.id || "";
+  // The longest shows the most: words, moods and alerts need some time to come.
+  const longest = scenarios.toSorted((a, b) => b.seconds - a.seconds)[0];
+  const scenario = chosen || longest?.id || "";
   const sip = Object.entries(status?.addresses ?? {}).filter(([name]) => name.toLowerCase().includes("sip"));
   return (
     <div className="panel board-empty">

@@ -57,13 +57,9 @@ export function LiveFacts({ call }: { call: BoardCall }) {
       <section>
         <h2>Sentiment</h2>
         <SentimentLanes agent={agent} caller={caller} width={248} height={96} named />
-        <div className="spread">
-          <span className="small muted row">
-            Agent <SentimentMark score={agent[agent.length - 1]?.[1] ?? null} />
-          </span>
-          <span className="small muted row">
-            Caller <SentimentMark score={caller[caller.length - 1]?.[1] ?? null} />
-          </span>
+        <div className="sides small">
+          <span className="muted">Agent</span> <SentimentMark score={agent[agent.length - 1]?.[1] ?? null} />
+          <span className="muted">Caller</span> <SentimentMark score={caller[caller.length - 1]?.[1] ?? null} />
         </div>
       </section>
       <section>

@@ -102,19 +102,16 @@ export function inputOf(fields: readonly Field[], values: Record<string, unknown
   return input;
 }
 
-/** Faults by field name out of an error's details (zod issues), so that each stands where it belongs. */
+/** Faults by field name out of an error's details (`{fields: [{field: "phrases/0", problem}]}`), so that each stands where it belongs. */
 export function faultsOf(details: unknown): Record<string, string> {
   const faults: Record<string, string> = {};
-  const issues = Array.isArray(details) ? details : ((details as { issues?: unknown } | null | undefined)?.issues ?? []);
-  if (!Array.isArray(issues)) return faults;
-  for (const issue of issues as { path?: unknown; field?: unknown; message?: unknown }[]) {
-    const path = Array.isArray(issue.path)
-      ? issue.path.filter((part) => typeof part === "string" && part !== "body")
-      : String(issue.field ?? issue.path ?? "")
-          .split(/[./]/)
-          .filter((part) => part !== "" && part !== "body");
-    const name = path[0];
-    if (typeof name === "string" && typeof issue.message === "string") faults[name] ??= issue.message;
+  const fields = (details as { fields?: unknown } | null | undefined)?.fields;
+  if (!Array.isArray(fields)) return faults;
+  for (const { field, problem } of fields as { field?: unknown; problem?: unknown }[]) {
+    if (typeof field !== "string" || typeof problem !== "string") continue;
+    const [name = "", index] = field.split("/");
+    // A line of a list is named by its number, as people count.
+    faults[name] ??= index === undefined ? problem : `Line ${Number(index) + 1}: ${problem}`;
   }
   return faults;
 }

@@ -14,13 +14,13 @@ describe("a form's input", () => {
   });
 
   it("puts the server's issues beside their fields", () => {
-    expect(
-      faultsOf([
-        { path: ["sourceNetworks", 0], message: "is no block" },
-        { path: ["body", "name"], message: "too short" },
-      ]),
-    ).toEqual({ sourceNetworks: "is no block", name: "too short" });
-    expect(faultsOf({ issues: [{ path: "body/phrases/0", message: "too short" }] })).toEqual({ phrases: "too short" });
+    const details = {
+      fields: [
+        { field: "name", problem: "too short" },
+        { field: "phrases/1", problem: "is no phrase" },
+      ],
+    };
+    expect(faultsOf(details)).toEqual({ name: "too short", phrases: "Line 2: is no phrase" });
     expect(faultsOf(undefined)).toEqual({});
   });
 });

@@ -48,7 +48,7 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
         </span>
         <p className={`turn-text tone-edge-${segment.sentiment === null ? "none" : tone} ${segment.final ? "" : "partial"}`}>
           {segment.error !== "" ? (
-            <span className="turn-missing">Not recognised: {segment.error}</span>
+            <span className="turn-missing">Not recognised: {segment.error.replace(/^[a-z_]+: /, "")}</span>
           ) : words === null ? (
             <>
               {segment.text || "…"}
@@ -68,8 +68,13 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
               </span>
             ))
           )}
+          {segment.lostMs > 0 && (
+            <span className="turn-lost" title="Audio inside these words that never arrived">
+              {" "}
+              {(segment.lostMs / 1000).toFixed(1)} s lost
+            </span>
+          )}
         </p>
-        {segment.lostMs > 0 && <span className="turn-lost">{(segment.lostMs / 1000).toFixed(1)} s of audio never arrived here</span>}
         {alerts?.map((alert) => (
           <span key={alert.alertId} className="turn-alert">
             <AlertIcon severity={alert.severity} />
