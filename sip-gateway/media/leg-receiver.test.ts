@@ -8,6 +8,7 @@ import type { LegDescription, PayloadFormat } from "./port.ts";
 import { type PacketOf, rtpPacket } from "./rtp-packets.fixture.ts";
 import { zeroCounts } from "./rtp-statistics.ts";
 import { defaultMediaSettings } from "./settings.fixture.ts";
+import { protect } from "./srtp.fixture.ts";
 
 const pcma: PayloadFormat = { encoding: "PCMA", clockRate: 8000, channels: 1 };
 const formats = new Map<number, PayloadFormat>([
@@ -350,6 +351,26 @@ test.skipIf(!hasSharedData("pcap-rtp/sipp/"))("real packets of SIPp: G.711 at 30
   ] as const) {
     expect(play(name).digits).toMatchObject([{ digit, durationMs: 280 }]);
   }
+});
+
+test("SRTP: decrypted audio over a change of source; forgeries and plain RTP are dropped", () => {
+  const suite = "AES_CM_128_HMAC_SHA1_32";
+  const key = new Uint8Array(30).map((_, i) => i + 1);
+  const { leg, pass, chunks, counters, receive } = legOf({ ...base, srtp: { suite, remote: key, local: key } });
+  const send = (packet: PacketOf) => {
+    pass(20);
+    leg.onDatagram(protect(suite, key, rtpPacket(packet), 0), "10.0.0.1", 4000);
+  };
+  for (let i = 0; i < 5; i++) send({ sequence: i, timestamp: i * 160, payload: voice });
+  receive({ sequence: 5, timestamp: 800, payload: voice });
+  const forged = protect(suite, key, rtpPacket({ sequence: 5, timestamp: 800, payload: voice }), 0);
+  forged[20]! ^= 1;
+  leg.onDatagram(forged, "10.0.0.1", 4000);
+  for (let i = 0; i < 5; i++) send({ sequence: 500 + i, timestamp: 9000 + i * 160, ssrc: 8, payload: voice });
+  leg.flush();
+  expect(counters).toMatchObject({ received: 10, srtpRejected: 2, sourceChanges: 1 });
+  expect(frames(chunks)).toEqual(new Array(10).fill(160));
+  expect(chunks.every((chunk) => chunk.payload.every((byte) => byte === 0x2a))).toBe(true);
 });
 
 test("random datagrams neither throw nor grow anything", () => {

@@ -1,8 +1,7 @@
-import { createCipheriv, createHmac } from "node:crypto";
 import { expect, test } from "vitest";
-import type { SrtpSuite } from "./port.ts";
 import { emptyRtpHeader, parseRtpHeader, type RtpHeader } from "./rtp-packet.ts";
 import { rtpPacket } from "./rtp-packets.fixture.ts";
+import { protect } from "./srtp.fixture.ts";
 import { deriveSessionKeys, SrtcpSender, SrtpReceiver } from "./srtp.ts";
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
@@ -28,25 +27,6 @@ test("derives the session keys of RFC 6188 section 7.2 (AES-256)", () => {
 test("a key of the wrong length is refused", () => {
   expect(() => new SrtpReceiver({ suite: "AES_256_CM_HMAC_SHA1_80", remote: master, local: master })).toThrow(/wrong length/);
 });
-
-/** An independent sender: the packet index split as RFC 3711 section 4.1.1 writes the IV, with bigint. */
-function protect(suite: SrtpSuite, key: Uint8Array, packet: Uint8Array, roc: number): Uint8Array {
-  const keys = deriveSessionKeys(suite, key, "rtp");
-  const view = new DataView(packet.buffer);
-  const index = (BigInt(roc) << 16n) | BigInt(view.getUint16(2));
-  const salt = BigInt(`0x${Buffer.from(keys.salt).toString("hex")}`);
-  const iv = (salt << 16n) ^ (BigInt(view.getUint32(8)) << 64n) ^ (index << 16n);
-  const cipher = createCipheriv(
-    suite.startsWith("AES_256") ? "aes-256-ctr" : "aes-128-ctr",
-    keys.encryption,
-    Buffer.from(iv.toString(16).padStart(32, "0"), "hex"),
-  );
-  const body = Buffer.concat([packet.subarray(0, 12), cipher.update(packet.subarray(12))]);
-  const rocBytes = Buffer.alloc(4);
-  rocBytes.writeUInt32BE(roc);
-  const tag = createHmac("sha1", keys.authentication).update(body).update(rocBytes).digest();
-  return new Uint8Array(Buffer.concat([body, tag.subarray(0, suite.endsWith("_32") ? 4 : 10)]));
-}
 
 const header: RtpHeader = emptyRtpHeader();
 const open = (receiver: SrtpReceiver, packet: Uint8Array): string | undefined => {
