@@ -256,6 +256,7 @@ describe("when something fails", () => {
     harness.pipeline = harness.create();
     await harness.pipeline.start();
     await harness.until(() => harness.stage("record")?.outcome === "done");
+    expect(harness.payloads("conversation.v1", "conversationMetrics").at(-1)).toMatchObject({ final: true, durationMs: 10_000 });
     const wav = parseWav(harness.objectStore.objects.get("tenants/tenant-1/recordings/call-23.wav")!);
     expect(wav.pcm.length / wav.channels).toBe(80_000);
   });

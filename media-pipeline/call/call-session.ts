@@ -3,7 +3,6 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
-import { segmentId } from "@earshot/proto/ids.ts";
 import type { MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
 import type { CallContext, Publisher } from "../events/publisher.ts";
 import { LegPipeline, type LegScratch, type LegSink, type UtteranceInfo } from "../leg/leg-pipeline.ts";
@@ -16,8 +15,10 @@ import type { SpoolBudget } from "../recording/spool-budget.ts";
 import type { MediaPipelineSettings } from "../settings.ts";
 import type { VoiceDetector } from "../voice/detector.ts";
 import { measureConversation } from "./conversation.ts";
+import { recordKept, recordOutcome, type StageOutcome, transcriptOutcome } from "./ledger-outcomes.ts";
 import type { PipelineMetrics } from "./pipeline-metrics.ts";
 import { ReplayMarks } from "./replay-marks.ts";
+import { type Said, segmentEvent } from "./segment-event.ts";
 import { type LegRole, type Sides, sidesOf } from "./sides.ts";
 import { SpeechIntervals } from "./speech-intervals.ts";
 
@@ -117,6 +118,7 @@ export class CallSession implements LegSink {
   restore(saved: SavedCall): void {
     this.restored = true;
     this.ended = saved.ended;
+    this.#endedAtMs = saved.endedAtMs;
     this.#restarts = saved.restarts + 1;
     this.setLegs(saved.legs);
     this.#segments = saved.segments;
@@ -198,7 +200,9 @@ export class CallSession implements LegSink {
     await this.#saving;
     if (!(await this.#alreadyStored())) {
       this.#publishMetrics(true);
-      this.#closeTranscript(inTime);
+      const { id: engine } = this.#deps.recogniser;
+      const facts = { inTime, engine, segments: this.#segments, failed: this.#failedSegments, lastFailure: this.#lastFailure };
+      this.#close("transcript", transcriptOutcome(facts));
       await this.#storeRecording();
     }
     metrics.sessions.dec();
@@ -305,56 +309,11 @@ export class CallSession implements LegSink {
     publish();
   }
 
-  #emitSegment(
-    leg: LegPipeline,
-    info: UtteranceInfo,
-    said: {
-      text: string;
-      words: readonly RecognisedWord[];
-      final: boolean;
-      engine: string;
-      engineVersion: string;
-      language?: string;
-      confidence?: number;
-      error?: string;
-    },
-  ): void {
-    const startMs = Math.round(info.startMs);
-    const id = segmentId(this.call.callId, leg.index, startMs);
-    const feedStart = Math.round(info.feedStartMs);
-    this.#deps.publisher.emit(
-      "transcripts.v1",
-      this.call,
-      `${id}-r${info.revision}${said.final ? "-final" : ""}`,
-      this.#deps.clock.now(),
-      {
-        case: "transcriptSegment",
-        value: {
-          segmentId: id,
-          leg: leg.index,
-          startMs,
-          endMs: Math.round(info.endMs),
-          text: said.text,
-          words: said.words.map((word) => ({
-            text: word.text,
-            startMs: Math.max(0, Math.round(feedStart + word.startMs)),
-            endMs: Math.max(0, Math.round(feedStart + word.endMs)),
-            confidence: word.confidence ?? -1,
-          })),
-          final: said.final,
-          revision: info.revision,
-          engine: said.engine,
-          engineVersion: said.engineVersion,
-          language: said.language ?? this.#deps.hints(this.call.tenantId).language,
-          confidence: said.confidence ?? -1,
-          lostMs: Math.round(info.lostMs),
-          lastVoicedAtMs: info.lastVoicedAtMs,
-          error: said.error ?? "",
-          speaker: this.#roles.find((role) => role.index === leg.index)?.speaker ?? Speaker.UNSPECIFIED,
-        },
-      },
-      !said.final,
-    );
+  #emitSegment(leg: LegPipeline, info: UtteranceInfo, said: Said): void {
+    const { publisher, clock, hints } = this.#deps;
+    const speaker = this.#roles.find((role) => role.index === leg.index)?.speaker ?? Speaker.UNSPECIFIED;
+    const { id, payload } = segmentEvent(this.call.callId, leg.index, speaker, info, said, hints(this.call.tenantId).language);
+    publisher.emit("transcripts.v1", this.call, id, clock.now(), payload, !said.final);
   }
 
   #leg(index: number, transcribedToMs: number): LegState | undefined {
@@ -405,7 +364,8 @@ export class CallSession implements LegSink {
     const { clock, settings, publisher } = this.#deps;
     const now = clock.now();
     let durationMs = 0;
-    for (const { pipeline } of this.#legs.values()) durationMs = Math.max(durationMs, pipeline.positionMs);
+    for (const { pipeline, speech } of this.#legs.values())
+      durationMs = Math.max(durationMs, pipeline.positionMs, speech.bounds.at(-1) ?? 0);
     if (this.#endedAtMs > this.startedAtMs) durationMs = Math.max(durationMs, this.#endedAtMs - this.startedAtMs);
     else if (clock.monotonicMs() - this.lastHeardAtMs > 2000) durationMs = Math.max(durationMs, now - this.startedAtMs);
     const agent = this.#side(this.#sides.agent);
@@ -428,33 +388,8 @@ export class CallSession implements LegSink {
     });
   }
 
-  #closeTranscript(inTime: boolean): void {
-    const { publisher, clock, recogniser } = this.#deps;
-    const at = clock.now();
-    const startedAtMs = this.startedAtMs;
-    const all = this.#segments + this.#failedSegments;
-    if (!inTime) {
-      publisher.stage(this.call, "transcript", "failed", at, {
-        detail: "The last words were not recognised before the deadline.",
-        remedy: "Look at the speech engine's load, or raise EARSHOT_CALL_END_DEADLINE_MS.",
-        startedAtMs,
-      });
-    } else if (recogniser.id === "none") {
-      publisher.stage(this.call, "transcript", "skipped", at, {
-        detail: "No speech engine is in use.",
-        remedy: this.#lastFailure.remedy === "" ? "Set EARSHOT_ASR to an engine." : this.#lastFailure.remedy,
-        startedAtMs,
-      });
-    } else if (this.#failedSegments > 0) {
-      const { detail, remedy } = this.#lastFailure;
-      publisher.stage(this.call, "transcript", "failed", at, {
-        detail: `${this.#failedSegments} of ${all} utterances were not recognised. Last reason: ${detail}`,
-        remedy,
-        startedAtMs,
-      });
-    } else {
-      publisher.stage(this.call, "transcript", "done", at, { detail: `${this.#segments} segments`, startedAtMs });
-    }
+  #close(stage: "transcript" | "record", { outcome, detail, remedy }: StageOutcome): void {
+    this.#deps.publisher.stage(this.call, stage, outcome, this.#deps.clock.now(), { detail, remedy, startedAtMs: this.startedAtMs });
   }
 
   /** A call whose events come again after it was finished must not overwrite what is stored. */
@@ -469,39 +404,21 @@ export class CallSession implements LegSink {
 
   async #storeRecording(): Promise<void> {
     const { publisher, clock, metrics } = this.#deps;
-    const startedAtMs = this.startedAtMs;
     try {
       const stored = await this.#recorder.finish(this.#roles);
-      const at = clock.now();
-      const gap = this.#recorder.failure !== undefined || this.#recorder.omittedMs > 0;
-      if (stored !== undefined)
-        publisher.emit("recordings.v1", this.call, `${this.call.callId}-recording`, at, { case: "recordingStored", value: stored });
-      if (stored === undefined && !gap) {
-        publisher.stage(this.call, "record", "skipped", at, {
-          detail: "No audio arrived.",
-          remedy: "Look at the leg's line quality and the path of its RTP (firewall, NAT, port range).",
-          startedAtMs,
+      if (stored !== undefined) {
+        publisher.emit("recordings.v1", this.call, `${this.call.callId}-recording`, clock.now(), {
+          case: "recordingStored",
+          value: stored,
         });
-        metrics.recordings.inc({ outcome: "no_audio" });
-      } else if (gap) {
-        publisher.stage(this.call, "record", "failed", at, {
-          detail: `The recording lacks ${Math.round(this.#recorder.omittedMs / 1000)} s: the spool is full, cannot be written, or the call was too long.`,
-          remedy: "Make room on the disk, or raise EARSHOT_MAX_SPOOL_BYTES or EARSHOT_MAX_RECORDING_MS.",
-          startedAtMs,
-        });
-        metrics.recordings.inc({ outcome: "incomplete" });
-      } else {
-        publisher.stage(this.call, "record", "done", at, { detail: `${stored?.bytes ?? 0} bytes`, startedAtMs });
-        metrics.recordings.inc({ outcome: "stored" });
       }
+      const closed = recordOutcome(stored?.bytes, this.#recorder.omittedMs, this.#recorder.failure !== undefined);
+      this.#close("record", closed);
+      metrics.recordings.inc({ outcome: closed.outcome });
     } catch (error) {
       this.#log.error({ err: error }, "the recording could not be stored; its audio stays in the spool until the next start");
-      metrics.recordings.inc({ outcome: "failed" });
-      publisher.stage(this.call, "record", "failed", clock.now(), {
-        detail: "The recording could not be stored; its audio is kept and stored at the next start.",
-        remedy: "Look at the object store and restart.",
-        startedAtMs,
-      });
+      this.#close("record", recordKept);
+      metrics.recordings.inc({ outcome: "kept" });
     }
   }
 
@@ -532,6 +449,7 @@ export class CallSession implements LegSink {
       failedSegments: this.#failedSegments,
       metricsCount: this.#metricsCount,
       ended: this.ended,
+      endedAtMs: this.#endedAtMs,
       restarts: this.#restarts,
       streams: [...this.#legs.values()].map(({ pipeline, speech, marks, words }) => {
         const settledToMs = Math.max(0, pipeline.settledToMs);

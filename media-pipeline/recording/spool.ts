@@ -26,6 +26,7 @@ const savedCall = z.object({
   failedSegments: z.number(),
   metricsCount: z.number(),
   ended: z.boolean(),
+  endedAtMs: z.number().min(0),
   restarts: z.number().int().min(0),
   streams: z.array(legState),
 });
