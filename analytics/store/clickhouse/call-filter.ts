@@ -24,17 +24,9 @@ export function callFilter(query: CallQuery): CallFilter {
     conditions.push(condition);
     if (name !== undefined) params[name] = value;
   };
-  // newest_first is minus the start; a call whose start is unknown stands at 0 and is in no list.
-  if (query.from === undefined && query.to === undefined) add("newest_first < 0");
-  if (query.to !== undefined)
-    add("newest_first > -{toMs:Int64} AND started_at < fromUnixTimestamp64Milli({toMs:Int64}, 'UTC')", "toMs", Date.parse(query.to));
-  if (query.from !== undefined)
-    add(
-      "newest_first <= -{fromMs:Int64} AND newest_first < 0 AND started_at >= fromUnixTimestamp64Milli({fromMs:Int64}, 'UTC')",
-      "fromMs",
-      Date.parse(query.from),
-    );
-  else if (query.to !== undefined) add("newest_first < 0");
+  // newest_first is minus the start.
+  if (query.to !== undefined) add("newest_first > -{toMs:Int64}", "toMs", Date.parse(query.to));
+  if (query.from !== undefined) add("newest_first <= -{fromMs:Int64}", "fromMs", Date.parse(query.from));
   if (query.agent !== undefined) add("agent = {agent:String}", "agent", query.agent);
   if (query.caller !== undefined) add("positionCaseInsensitiveUTF8(caller, {caller:String}) > 0", "caller", query.caller);
   if (query.queue !== undefined) add("queue = {queue:String}", "queue", query.queue);

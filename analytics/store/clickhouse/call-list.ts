@@ -33,28 +33,22 @@ export async function listCalls(
     const order = orderOf(asked);
     const columns = ["call_id", "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(", ");
     const offset = (asked.page - 1) * asked.perPage;
-    // A search is the costly part: its total comes with the page. Otherwise counting beside it lets each branch stop at the page's end.
-    const searches = filter.terms.length > 0;
-    const countAll = () =>
-      query<{ total: number }>(
-        tenant,
-        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map(({ sql }) => `SELECT count() AS calls ${sql}`).join(" UNION ALL ")})`,
-        filter.params,
-      );
     const [found, counted] = await Promise.all([
       // First the keys of the page, then its cards: sorting carries no wide column.
       query<PageKey>(
         tenant,
-        `SELECT call_id, toFloat64(newest_first) AS newest_first, open${searches ? ", toFloat64(count() OVER ()) AS total" : ""} FROM (${sources
-          .map(({ open, sql }) => `(SELECT ${columns}, ${open} AS open ${sql}${searches ? "" : ` ORDER BY ${order} LIMIT {upTo:UInt64}`})`)
+        `SELECT call_id, toFloat64(newest_first) AS newest_first, open FROM (${sources
+          .map(({ open, sql }) => `(SELECT ${columns}, ${open} AS open ${sql} ORDER BY ${order} LIMIT {upTo:UInt64})`)
           .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
         { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
       ),
-      searches ? [] : countAll(),
+      query<{ total: number }>(
+        tenant,
+        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map(({ sql }) => `SELECT count() AS calls ${sql}`).join(" UNION ALL ")})`,
+        filter.params,
+      ),
     ]);
-    const total = found[0]?.total ?? counted[0]?.total;
-    // Past the last page there is no row to tell the total.
-    return { keys: found, total: total ?? (offset === 0 ? 0 : ((await countAll())[0]?.total ?? 0)) };
+    return { keys: found, total: counted[0]?.total ?? 0 };
   });
   const cards = await cardsOf(query, tenant, keys);
   const data: CallListItem[] = cards.map((card) => summaryOf(card, nowMs));
@@ -62,7 +56,7 @@ export async function listCalls(
   return { data, total };
 }
 
-type PageKey = { call_id: string; newest_first: number; open: number; total?: number };
+type PageKey = { call_id: string; newest_first: number; open: number };
 /** FROM and WHERE over the settled and over the open calls: together every call once. */
 type Sources = readonly Source[];
 type Source = { readonly open: 0 | 1; readonly sql: string };
@@ -78,7 +72,8 @@ async function withSources<T>(
   read: (sources: Sources) => Promise<T>,
 ): Promise<T> {
   const settled: Source = { open: 0, sql: `FROM calls WHERE ${ofTenant}${filter.sql}` };
-  const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant}${filter.sql}` };
+  // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
+  const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.sql}` };
   // A call that is up is open, always.
   if (filter.onlyOpen) return read([open]);
   const [twice, answer] = await Promise.all([
