@@ -145,6 +145,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     const words = () => page.locator(".live-words").textContent();
     const before = await words();
     await soon(words).not.toBe(before);
+    expect(await page.getByRole("button", { name: "Back to live" }).count()).toBe(0);
     // The call ends, and leads on.
     await page.getByRole("link", { name: "Open the call page" }).click({ timeout: 25_000 });
     await page.waitForURL(`**/calls/${id}`);
@@ -232,6 +233,26 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByText("The live connection is lost.").waitFor({ state: "detached" });
     await soon(() => page.locator(".turn").count()).toBeGreaterThan(kept);
+  });
+
+  it("follows the words until somebody scrolls up, and back by the pill; a smaller window is no scrolling", async () => {
+    const { page } = await visit({ liveCalls: 1, speed: 2 });
+    await signIn(page);
+    await page.locator(".board-row").first().click();
+    await soon(() => page.locator(".turn").count()).toBeGreaterThan(4);
+    await page.setViewportSize({ width: 1440, height: 420 });
+    const fromEnd = () => page.locator(".live-scroll").evaluate((box) => Math.round(box.scrollHeight - box.scrollTop - box.clientHeight));
+    await soon(fromEnd).toBeLessThan(4);
+    await page.locator(".live-scroll").hover();
+    await page.mouse.wheel(0, -150);
+    const pill = page.getByRole("button", { name: "Back to live" });
+    await pill.waitFor();
+    const turns = await page.locator(".turn").count();
+    await soon(() => page.locator(".turn").count()).toBeGreaterThan(turns);
+    expect(await fromEnd()).toBeGreaterThan(48);
+    await pill.click();
+    await soon(fromEnd).toBeLessThan(4);
+    await pill.waitFor({ state: "detached" });
   });
 
   it("listens only when asked to, from the board by L", async () => {

@@ -25,16 +25,33 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
   useImperativeHandle(ref, () => scroller.current as HTMLDivElement);
   const [following, setFollowing] = useState(true);
   const follows = useRef(true);
+  const lastTop = useRef(0);
+  const list = useRef<HTMLOListElement>(null);
   const alerts = useMemo(() => alertsBySegment(call.alerts), [call.alerts]);
   // new words are the reason to scroll
   useLayoutEffect(() => {
     const box = scroller.current;
     if (box !== null && follows.current) box.scrollTop = box.scrollHeight;
   }, [segments]);
+  // The box shrinks (a note above, the listen bar below) and lines get their true height when they come into sight: still at the end.
+  useEffect(() => {
+    const box = scroller.current;
+    if (box === null) return;
+    const observer = new ResizeObserver(() => {
+      if (follows.current) box.scrollTop = box.scrollHeight;
+    });
+    observer.observe(box);
+    if (list.current !== null) observer.observe(list.current);
+    return () => observer.disconnect();
+  }, []);
   const onScroll = () => {
     const box = scroller.current;
     if (box === null) return;
-    follows.current = box.scrollHeight - box.scrollTop - box.clientHeight < nearEnd;
+    const up = box.scrollTop < lastTop.current - 2;
+    lastTop.current = box.scrollTop;
+    // Only a person scrolls up; being away from the end for another reason is no wish to stay there.
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < nearEnd) follows.current = true;
+    else if (up) follows.current = false;
     setFollowing(follows.current);
   };
   const backToLive = () => {
@@ -70,7 +87,7 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
             <p>Words appear here while they are spoken, the agent's to the left and the caller's to the right.</p>
           </div>
         )}
-        <ol className="transcript">
+        <ol className="transcript" ref={list}>
           {segments.map((segment, index) => (
             <Turn
               key={segment.segmentId}
