@@ -30,8 +30,12 @@ export async function listCalls(
   const filter = callFilter(asked);
   if (filter.impossible) return { data: [], total: 0 };
   const { keys, total } = await withSources(query, tenant, filter, async (sources) => {
-    const order = orderOf(asked);
-    const columns = ["call_key", "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(", ");
+    // In the order of the primary key a page is read off the front; where all must be looked at anyway, the short key breaks ties.
+    const tie = asked.sort === "startedAt" && filter.terms.length === 0 ? "call_id" : "call_key";
+    const order = orderOf(asked, tie);
+    const columns = [...new Set(["call_key", tie]), "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(
+      ", ",
+    );
     const offset = (asked.page - 1) * asked.perPage;
     const [found, counted] = await Promise.all([
       // First the keys of the page, then its cards: sorting carries no wide column.
@@ -111,10 +115,10 @@ async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly Page
   return [...new Set(keys.map(({ key }) => key))].flatMap((key) => byKey.get(key) ?? []);
 }
 
-function orderOf(asked: CallQuery): string {
+function orderOf(asked: CallQuery, tie: "call_id" | "call_key"): string {
   const descending = asked.order === "desc";
-  if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, call_key`;
-  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, call_key`;
+  if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, ${tie} ${descending ? "ASC" : "DESC"}`;
+  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, ${tie}`;
 }
 
 async function addHits(
