@@ -1421,6 +1421,13 @@ export declare type Trunk = Message<"earshot.v1.Trunk"> & {
    * @generated from field: string queue = 13;
    */
   queue: string;
+
+  /**
+   * Unix milliseconds; where trunks of two tenants claim the same source, the older one has it. 0 = not known, counts as the newest.
+   *
+   * @generated from field: double created_at_ms = 14;
+   */
+  createdAtMs: number;
 };
 
 /**
