@@ -26,9 +26,10 @@ describe("the demo calls", () => {
   });
 
   test("a swapped call carries the caller's sound on the agent's stream, in the stream's own codec", () => {
-    const straight = loadCallAudio("cancellation");
-    const swapped = loadCallAudio("cancellation", true);
-    expect(swapped.streams[0].payload).toEqual(straight.streams[1].payload);
+    const straight = loadCallAudio("bad-line");
+    const swapped = loadCallAudio("bad-line", true);
+    // As a boolean: the difference of two such arrays would take minutes to print.
+    expect(Buffer.compare(swapped.streams[0].payload, straight.streams[1].payload) === 0).toBe(true);
     expect(loadCallAudio("service", true).streams.map((s) => s.codec)).toEqual(["G722", "PCMA"]);
   });
 });
