@@ -1,8 +1,10 @@
+import { rm, writeFile } from "node:fs/promises";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { muLawTable } from "./leg/codec/g711.ts";
 import { syntheticSpeech, toMuLaw } from "./testing/call-audio.ts";
 import { bothSides, PipelineHarness } from "./testing/harness.ts";
+import { MemoryEventLog } from "./testing/memory-event-log.ts";
 import { engineDown, ScriptedRecogniser } from "./testing/scripted-recogniser.ts";
 import { parseWav } from "./testing/wav-file.ts";
 
@@ -259,6 +261,25 @@ describe("when something fails", () => {
     expect(harness.payloads("conversation.v1", "conversationMetrics").at(-1)).toMatchObject({ final: true, durationMs: 10_000 });
     const wav = parseWav(harness.objectStore.objects.get("tenants/tenant-1/recordings/call-23.wav")!);
     expect(wav.pcm.length / wav.channels).toBe(80_000);
+  });
+
+  it("opens a call whose spool failed once the spool works again, and has the event log try for minutes", async () => {
+    const subscribe = vi.spyOn(MemoryEventLog.prototype, "subscribe");
+    harness = await PipelineHarness.start();
+    const calls = subscribe.mock.calls.map(([options]) => options).find(({ topic }) => topic === "calls.v1")!;
+    subscribe.mockRestore();
+    expect(calls.maxAttempts! * 5000).toBeGreaterThan(180_000);
+    const { spoolDir } = harness.settings;
+    await rm(spoolDir, { recursive: true });
+    await writeFile(spoolDir, "in the way");
+    // On a topic that nobody reads: the handler is called here as the event log would call it.
+    harness.event("ledger.v1", "call-1", { case: "callStarted", value: { startedAtMs: harness.originMs, legs: bothSides } });
+    const batch = harness.eventLog.topics.get("ledger.v1")!.slice(-1);
+    await expect(calls.handle(batch)).rejects.toMatchObject({ category: "unavailable", code: "spool_failed" });
+    expect(harness.pipeline.liveCalls).toBe(0);
+    await rm(spoolDir);
+    await calls.handle(batch);
+    expect(harness.pipeline.liveCalls).toBe(1);
   });
 
   it("dead-letters nothing and survives chunks that make no sense", async () => {

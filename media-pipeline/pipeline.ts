@@ -45,6 +45,11 @@ export interface Pipeline extends Component {
 const group = "media-pipeline";
 const tickMs = 100;
 const replayBatch = 500;
+/**
+ * About three minutes at the event log's longest pause: disks are given room in the meantime. No longer, because the ends of other calls, which
+ * give room too, wait in the same partition.
+ */
+const attemptsWhileUnavailable = 40;
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return new MediaPipeline(deps);
@@ -144,7 +149,13 @@ class MediaPipeline implements Pipeline {
       return subscription;
     };
     await add({ topic: "settings.v1", group, from: "earliest", durable: false, handle: (batch) => this.#onSettings(batch) });
-    this.#calls = await add({ topic: "calls.v1", group, from: "earliest", handle: (batch) => this.#onCalls(batch) });
+    this.#calls = await add({
+      topic: "calls.v1",
+      group,
+      from: "earliest",
+      maxAttempts: attemptsWhileUnavailable,
+      handle: (batch) => this.#onCalls(batch),
+    });
     this.#media = await add({ topic: "media.v1", group, from: "earliest", handle: (batch) => this.#onMedia(batch) });
     await add({ topic: "commands.v1", group, from: "latest", handle: (batch) => this.#onCommands(batch) });
   }

@@ -125,7 +125,8 @@ export const mediaPipelineSettings = {
   }),
   maxRecordingMs: setting({
     env: "EARSHOT_MAX_RECORDING_MS",
-    schema: ms(10_000, 86_400_000),
+    // Two channels of 16-bit audio at 16 kHz for longer than 18.6 hours do not fit the 32-bit sizes of a WAV file.
+    schema: ms(10_000, 64_800_000),
     default: 28_800_000,
     describe: "Longest recording of one call.",
     atLimit: "The recording ends there, the transcript goes on; the ledger says so.",

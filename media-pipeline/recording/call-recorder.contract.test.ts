@@ -1,16 +1,18 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { callId, tenantId } from "@earshot/proto/ids.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mediaPipelineSettings } from "../settings.ts";
 import { MemoryObjectStore } from "../testing/memory-object-store.ts";
 import { parseWav, type WavAudio } from "../testing/wav-file.ts";
 import { CallRecorder } from "./call-recorder.ts";
 import { noLeg } from "./mixdown.ts";
 import { folderName } from "./spool.ts";
 import { SpoolBudget } from "./spool-budget.ts";
+import { wavHeader } from "./wav.ts";
 
 let root: string;
 const store = new MemoryObjectStore();
@@ -113,6 +115,32 @@ describe("a call's recording", () => {
     expect(full.omittedMs).toBeGreaterThan(2000);
     await full.finish([two[0]!]);
     expect(budget.used).toBe(0);
+  });
+
+  it("says that the spool failed where its folder cannot be made: the call may be opened again", async () => {
+    await writeFile(join(root, "file"), "");
+    const budget = new SpoolBudget(1e6);
+    const folder = join(root, "file", "call");
+    const why = { category: "unavailable", code: "spool_failed", details: { reason: "ENOTDIR" } };
+    await expect(recorder({ folder, budget })).rejects.toMatchObject(why);
+    // A track that was counted before the failure counts no more.
+    const half = join(root, "half");
+    await mkdir(half);
+    await writeFile(join(half, "leg-0-8000.pcm"), new Uint8Array(1000));
+    await symlink("nowhere", join(half, "leg-1-8000.pcm"));
+    await expect(recorder({ folder: half, budget })).rejects.toMatchObject({ ...why, details: { reason: "ENOENT" } });
+    expect(budget.used).toBe(0);
+  });
+
+  it("keeps its longest recording within the sizes of a WAV file, at two channels of 16 kHz", () => {
+    const { schema } = mediaPipelineSettings.maxRecordingMs;
+    expect(schema.safeParse("86400000").success).toBe(false);
+    let longest = 0;
+    for (let ms = 3_600_000; schema.safeParse(String(ms)).success; ms += 3_600_000) longest = ms;
+    expect(longest).toBe(64_800_000);
+    const bytes = longest * 16 * 2 * 2;
+    const header = new DataView(wavHeader(16000, 2, bytes).buffer);
+    expect([header.getUint32(4, true), header.getUint32(40, true)]).toEqual([bytes + 36, bytes]);
   });
 
   it("keeps the spool when the object store fails", async () => {

@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
 import type { CallId, TenantId } from "@earshot/proto/ids.ts";
 import type { LegRole } from "../call/sides.ts";
 import { channelLegs, createPeaks, type MixTrack, mixdown, planMix } from "./mixdown.ts";
@@ -42,8 +43,24 @@ export class CallRecorder {
     this.#options = options;
   }
 
-  /** Makes the folder and takes up tracks that a run before this one left. */
+  /**
+   * Makes the folder and takes up tracks that a run before this one left.
+   * @throws EarshotError unavailable `spool_failed`: a full disk or too many open files pass, so the call may be opened again
+   */
   async open(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (cause) {
+      this.#giveBack();
+      throw new EarshotError("unavailable", "spool_failed", "The folder of a call cannot be made in the spool.", {
+        cause,
+        remedy: "Make room on the disk of EARSHOT_SPOOL_DIR, let Earshot write there, and let it open enough files.",
+        details: { reason: (cause as NodeJS.ErrnoException).code ?? "unknown" },
+      });
+    }
+  }
+
+  async #open(): Promise<void> {
     await mkdir(this.#options.folder, { recursive: true });
     for (const name of await readdir(this.#options.folder)) {
       const match = trackName.exec(name);
@@ -51,8 +68,7 @@ export class CallRecorder {
       const track = this.#track(Number(match[1]), Number(match[2]));
       const { size } = await stat(track.path);
       track.resume(size >> 1);
-      this.#options.budget.take(size);
-      track.bytesTaken = size;
+      if (this.#options.budget.take(size)) track.bytesTaken = size;
     }
   }
 
@@ -106,9 +122,16 @@ export class CallRecorder {
         channelLegs: channelLegs(plan, legs),
       };
     }
-    for (const track of this.#tracks) this.#options.budget.giveBack(track.bytesTaken);
+    this.#giveBack();
     await rm(this.#options.folder, { recursive: true, force: true });
     return stored;
+  }
+
+  #giveBack(): void {
+    for (const track of this.#tracks) {
+      this.#options.budget.giveBack(track.bytesTaken);
+      track.bytesTaken = 0;
+    }
   }
 
   #track(leg: number, sampleRate: number): SpoolTrack {

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { OpusDecoder } from "opus-decoder";
+import { describe, expect, it, vi } from "vitest";
 import { OpusDecoders } from "./opus.ts";
 
 const ffmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
@@ -61,6 +62,44 @@ describe("Opus", () => {
     await decoders.warm();
     const decoder = decoders.take();
     expect(decoder.decode(Uint8Array.of(0xff, 0xff, 0xff), 0, 3, new Int16Array(5760))).toBe(-1);
+    decoder.free();
+    decoders.free();
+  });
+
+  it("writes nothing to the console for broken bytes, nor breaks on a packet that is far too long", async () => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    const decoders = new OpusDecoders();
+    await decoders.warm();
+    const decoder = decoders.take();
+    const target = new Int16Array(5760);
+    for (let i = 2; i < 50; i++) expect(decoder.decode(Uint8Array.of(0xff, 0x80 | i, i), 0, 3, target)).toBe(-1);
+    expect(decoder.decode(new Uint8Array(9000).fill(0xff), 0, 9000, target)).toBe(-1);
+    expect(said).not.toHaveBeenCalled();
+    said.mockRestore();
+    decoder.free();
+    decoders.free();
+  });
+
+  it("tries again where loading failed, and rejects nothing that nobody waits for", async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    let made = 0;
+    const broken = { ready: Promise.reject(new Error("no memory for the module")), free() {} } as unknown as OpusDecoder;
+    const decoders = new OpusDecoders(() => (made++ < 3 ? broken : new OpusDecoder({ channels: 2, forceStereo: true })));
+    const decoder = decoders.take();
+    const target = new Int16Array(5760);
+    // 20 ms of silence as CELT, fullband, mono.
+    const silence = Uint8Array.of(0xf8, 0xff, 0xfe);
+    let samples = -1;
+    for (let i = 0; i < 200 && samples < 0; i++) {
+      samples = decoder.decode(silence, 0, 3, target);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(samples).toBe(960);
+    expect(made).toBeGreaterThan(3);
+    expect(unhandled).toEqual([]);
+    process.off("unhandledRejection", note);
     decoder.free();
     decoders.free();
   });

@@ -1,9 +1,14 @@
 /** Opus (RFC 6716) through libopus compiled to WebAssembly; always decoded at 48 kHz and mixed to one channel. */
 import { OpusDecoder } from "opus-decoder";
+import { isOpusPacket } from "./opus-packet.ts";
 
 /** Decoders of ended legs that are kept for the next ones. */
 const mostSpare = 32;
 const leastSpare = 4;
+/** What the decoder's input takes: ten times the highest bit rate there is at 20 ms. */
+const maxPacketBytes = 7680;
+
+const makeDecoder = (): OpusDecoder => new OpusDecoder({ channels: 2, forceStereo: true });
 
 /**
  * Decoders are made ahead, because one takes a moment to load and a leg's first frames must not wait for it. Every decoder gives two
@@ -11,11 +16,16 @@ const leastSpare = 4;
  */
 export class OpusDecoders {
   readonly #spare: OpusDecoder[] = [];
+  readonly #make: () => OpusDecoder;
   #closed = false;
+
+  constructor(make: () => OpusDecoder = makeDecoder) {
+    this.#make = make;
+  }
 
   /** Resolves when one decoder is ready. */
   async warm(): Promise<void> {
-    const decoder = new OpusDecoder({ channels: 2, forceStereo: true });
+    const decoder = this.#make();
     await decoder.ready;
     if (this.#closed || this.#spare.length >= mostSpare) decoder.free();
     else this.#spare.push(decoder);
@@ -24,7 +34,7 @@ export class OpusDecoders {
   take(): OpusFrames {
     const decoder = this.#spare.pop();
     if (this.#spare.length < leastSpare && !this.#closed) void this.warm().catch(() => {});
-    return new OpusFrames(decoder, (used) => {
+    return new OpusFrames(decoder, this.#make, (used) => {
       if (this.#closed || this.#spare.length >= mostSpare) used.free();
       else
         void used
@@ -42,12 +52,14 @@ export class OpusDecoders {
 
 export class OpusFrames {
   #decoder: OpusDecoder | undefined;
+  readonly #make: () => OpusDecoder;
   readonly #giveBack: (decoder: OpusDecoder) => void;
   #loading = false;
   #freed = false;
 
-  constructor(decoder: OpusDecoder | undefined, giveBack: (decoder: OpusDecoder) => void) {
+  constructor(decoder: OpusDecoder | undefined, make: () => OpusDecoder, giveBack: (decoder: OpusDecoder) => void) {
     this.#decoder = decoder;
+    this.#make = make;
     this.#giveBack = giveBack;
   }
 
@@ -57,6 +69,8 @@ export class OpusFrames {
       this.#load();
       return -1;
     }
+    // The decoder writes a line to the console for every packet that is none.
+    if (length > maxPacketBytes || !isOpusPacket(source, offset, length)) return -1;
     const decoded = this.#decoder.decodeFrame(source.subarray(offset, offset + length));
     if (decoded.errors.length > 0 || decoded.samplesDecoded === 0) return -1;
     const samples = Math.min(decoded.samplesDecoded, target.length);
@@ -78,10 +92,16 @@ export class OpusFrames {
   #load(): void {
     if (this.#loading || this.#freed) return;
     this.#loading = true;
-    const decoder = new OpusDecoder({ channels: 2, forceStereo: true });
-    void decoder.ready.then(() => {
-      if (this.#freed) this.#giveBack(decoder);
-      else this.#decoder = decoder;
-    });
+    const decoder = this.#make();
+    void decoder.ready.then(
+      () => {
+        if (this.#freed) this.#giveBack(decoder);
+        else this.#decoder = decoder;
+      },
+      // Until then no frame can be decoded, and each is counted as such; the next one tries again.
+      () => {
+        this.#loading = false;
+      },
+    );
   }
 }
