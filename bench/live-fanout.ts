@@ -7,7 +7,6 @@
  */
 import { fork } from "node:child_process";
 import { createServer, type Server } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -21,7 +20,7 @@ import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { decodeEvent, type Event, encodeEvent } from "@earshot/proto/event.ts";
-import type { WebSocket, WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import type { ClientsReport } from "./live-fanout/clients.ts";
 
 const { values: given } = parseArgs({
@@ -150,11 +149,9 @@ async function hub(): Promise<Result> {
 }
 
 async function naive(): Promise<Result> {
-  const require = createRequire(import.meta.resolve("@earshot/analytics/package.json"));
-  const ws = require("ws") as { WebSocketServer: new (options: object) => WebSocketServer };
   const server = createServer();
   const sockets: WebSocket[] = [];
-  const accept = new ws.WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false });
+  const accept = new WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false });
   server.on("upgrade", (request, socket, head) => accept.handleUpgrade(request, socket, head, (one) => sockets.push(one)));
   return measure(server, (index) => {
     const { payload } = transcript(index);

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import pg, { type Client, type ConnectionOptions, type Pool } from "pg";
+import pg, { type Client, type ClientConfig, type Pool } from "pg";
 import { startEmbeddedServer } from "./embedded-server.ts";
 import { migrate } from "./migrate.ts";
 import type { postgresSettings } from "./settings.ts";
 
 export type Connection = {
   pool: Pool /** The server's owner, for tests that look underneath. */;
-  owner: ConnectionOptions;
+  owner: ClientConfig;
   close(deadlineMs: number): Promise<void>;
 };
 
@@ -24,7 +24,7 @@ export async function openConnection(options: {
 }): Promise<Connection> {
   const { url, settings, log } = options;
   if (!url.startsWith("embedded:")) {
-    const owner: ConnectionOptions = {
+    const owner: ClientConfig = {
       connectionString: url,
       application_name: "earshot",
       connectionTimeoutMillis: settings.queryTimeoutMs,
@@ -36,7 +36,7 @@ export async function openConnection(options: {
   }
   const server = await startEmbeddedServer(url.slice("embedded:".length) || join(options.dataDir, "postgres"), log, options.onLost);
   try {
-    const owner: ConnectionOptions = {
+    const owner: ClientConfig = {
       host: "127.0.0.1",
       port: server.port,
       user: "postgres",
@@ -63,7 +63,7 @@ export async function openConnection(options: {
   }
 }
 
-async function prepare(owner: ConnectionOptions, log: Log, then?: (client: Client) => Promise<unknown>): Promise<void> {
+async function prepare(owner: ClientConfig, log: Log, then?: (client: Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client(owner);
   client.on("error", () => log.warn({}, "The connection to PostgreSQL was lost while it was being prepared"));
   try {
@@ -83,7 +83,7 @@ async function prepare(owner: ConnectionOptions, log: Log, then?: (client: Clien
 }
 
 async function openPool(
-  connection: ConnectionOptions,
+  connection: ClientConfig,
   { settings, log }: { settings: SettingsOf<typeof postgresSettings>; log: Log },
 ): Promise<Pool> {
   const pool = new pg.Pool({

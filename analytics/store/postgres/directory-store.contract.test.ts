@@ -8,7 +8,7 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import { hashPassword, verifyPassword } from "@earshot/platform/secrets/password.ts";
 import { hashToken } from "@earshot/platform/secrets/token.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import pg, { type Queryable } from "pg";
+import pg, { type ClientBase } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDirectoryStore, PostgresDirectoryStore } from "./directory-store.ts";
 
@@ -214,7 +214,7 @@ describe.each([
 
 test("the suite fails a store that leaves row-level security out", async () => {
   class Careless extends PostgresDirectoryStore {
-    override async withTenant<T>(_tenant: TenantId, work: (db: Queryable) => Promise<T>): Promise<T> {
+    override async withTenant<T>(_tenant: TenantId, work: (db: ClientBase) => Promise<T>): Promise<T> {
       const client = new pg.Client(this.owner);
       await client.connect();
       try {

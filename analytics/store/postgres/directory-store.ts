@@ -6,7 +6,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import type { ConnectionOptions, Pool, Queryable } from "pg";
+import type { ClientBase, ClientConfig, Pool, QueryResultRow } from "pg";
 import type { DirectoryStore, NewUser, SessionRow, TenantRow, UserRow } from "../port.ts";
 import { bootstrapDirectory, insertTenant } from "./bootstrap.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -62,7 +62,7 @@ export class PostgresDirectoryStore implements DirectoryStore {
   }
 
   /** How to reach the database as its owner; for tests that look underneath. */
-  get owner(): ConnectionOptions {
+  get owner(): ClientConfig {
     return this.#open().owner;
   }
 
@@ -71,7 +71,7 @@ export class PostgresDirectoryStore implements DirectoryStore {
   }
 
   /** Runs SQL as the tenant: see tenant-scope.ts. */
-  withTenant<T>(tenant: TenantId, work: (db: Queryable) => Promise<T>): Promise<T> {
+  withTenant<T>(tenant: TenantId, work: (db: ClientBase) => Promise<T>): Promise<T> {
     return withTenant(this.pool, tenant, work);
   }
 
@@ -278,8 +278,8 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return this.#connection;
   }
 
-  #rows<R>(tenant: TenantId, sql: string, values: readonly unknown[]): Promise<R[]> {
-    return this.withTenant(tenant, async (db) => (await db.query<R>(sql, values)).rows);
+  #rows<R extends QueryResultRow>(tenant: TenantId, sql: string, values: readonly unknown[]): Promise<R[]> {
+    return this.withTenant(tenant, async (db) => (await db.query<R>(sql, values as unknown[])).rows);
   }
 
   async #documents<T extends Named>(tenant: TenantId, table: "trunks" | "phrase_rules"): Promise<T[]> {

@@ -1,13 +1,13 @@
 /** The one way to the tables: a transaction that carries its tenant, as the role that row-level security binds. */
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import type { Pool, Queryable } from "pg";
+import type { ClientBase, Pool, QueryResultRow } from "pg";
 
 /**
  * Runs `work` in one transaction in which only the tenant's rows exist, whatever its SQL says.
  * @throws EarshotError as `work` does; unavailable, timeout or conflict for what PostgreSQL reports
  */
-export async function withTenant<T>(pool: Pool, tenant: TenantId, work: (db: Queryable) => Promise<T>): Promise<T> {
+export async function withTenant<T>(pool: Pool, tenant: TenantId, work: (db: ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw translate(error);
   });
@@ -30,7 +30,7 @@ export async function withTenant<T>(pool: Pool, tenant: TenantId, work: (db: Que
 }
 
 /** The look-up path, before the tenant is known: only the functions of the earshot schema that say who someone is. */
-export async function lookUp<R>(pool: Pool, call: string, values: readonly unknown[]): Promise<R[]> {
+export async function lookUp<R extends QueryResultRow>(pool: Pool, call: string, values: unknown[]): Promise<R[]> {
   try {
     return (await pool.query<R>(`select * from earshot.${call}`, values)).rows;
   } catch (error) {
