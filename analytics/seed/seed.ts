@@ -119,7 +119,7 @@ async function main(): Promise<number> {
     console.log(`Read back ${back.calls} calls and ${back.segments} segments: ${complete ? "complete" : "NOT COMPLETE"}.`);
     const port = settings.api.httpPort;
     console.log(
-      `\nSee them when Earshot runs:\n  http://localhost:${port}/#/calls\n  http://localhost:${port}/#/calls/${last?.callId ?? ""}/show`,
+      `\nSee them when Earshot runs:\n  http://localhost:${port}/live\n  http://localhost:${port}/calls\n  http://localhost:${port}/calls/${last?.callId ?? ""}`,
     );
     return complete ? await doctor(into) : 1;
   }

@@ -14,13 +14,13 @@ import { join } from "node:path";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { type TopicSpec, topics } from "@earshot/proto/topics.ts";
 import type { Clock } from "../clock/clock.ts";
+import { lockDirectory } from "../lifecycle/directory-lock.ts";
 import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { EventLogSettings } from "../settings.ts";
 import { ChunkPool } from "./chunk.ts";
 import { ConsumerGroup, type GroupContext } from "./consumer-group.ts";
 import { Cursor } from "./cursor.ts";
-import { lockDirectory } from "./directory-lock.ts";
 import { createGate } from "./gate.ts";
 import { partitionOf } from "./key-partition.ts";
 import { eventLogMetrics } from "./metrics.ts";
@@ -61,7 +61,7 @@ class EmbeddedEventLog implements EventLog {
   readonly #metrics: ReturnType<typeof eventLogMetrics>;
   readonly #maxBatchBytes: number;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
-  #unlock: (() => Promise<void>) | undefined;
+  #unlock: (() => void) | undefined;
   #cancels: (() => void)[] = [];
   #writeTimer: NodeJS.Timeout | undefined;
   #writeSoon = false;
@@ -96,14 +96,14 @@ class EmbeddedEventLog implements EventLog {
     if (this.#state === "running") return;
     const { directory, clock, settings } = this.#options;
     await mkdir(directory, { recursive: true });
-    this.#unlock = await lockDirectory(directory);
+    this.#unlock = lockDirectory(directory);
     try {
       await this.#offsets.load();
       this.#state = "running";
       await this.declare([topics.deadLetter]);
     } catch (error) {
       this.#state = "stopped";
-      await this.#unlock();
+      this.#unlock();
       throw error;
     }
     this.#cancels = [
@@ -141,7 +141,7 @@ class EmbeddedEventLog implements EventLog {
     for (const topic of this.#topics.values()) for (const partition of topic.partitions) await partition.close();
     await this.#offsets.store().catch((err) => this.#options.log.error({ err }, "event log: consumer offsets could not be stored"));
     this.#state = "stopped";
-    await this.#unlock?.();
+    this.#unlock?.();
   }
 
   async declare(specs: readonly TopicSpec[]): Promise<void> {

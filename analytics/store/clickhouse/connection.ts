@@ -7,9 +7,9 @@ import type { ClickHouseClient } from "@clickhouse/client";
 import { createClient } from "@clickhouse/client";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
+import { lockDirectory } from "@earshot/platform/lifecycle/directory-lock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { storeSettings } from "../settings.ts";
-import { claimDataDirectory } from "./data-directory-lock.ts";
 import type { RowBinaryWriter } from "./row-binary.ts";
 
 export type ColumnStoreSettings = Pick<
@@ -51,7 +51,7 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
   };
   const embedded = url.startsWith("chdb:");
   const directory = embedded ? resolve(url.slice("chdb:".length)) : "";
-  const release = embedded ? claimDataDirectory(directory) : () => {};
+  const release = embedded ? lockDirectory(directory) : () => {};
   const clients: ClickHouseClient[] = [];
   try {
     for (let i = 0; i <= settings.columnStoreConnections; i++) {
