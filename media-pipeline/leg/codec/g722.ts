@@ -2,95 +2,14 @@
  * G.722 at 64 kbit/s, decoder (ITU-T G.722, clauses 4 and 6): two sub-bands of ADPCM, joined by a 24-tap quadrature mirror filter.
  * Each octet becomes two samples at 16 kHz.
  */
+import { Band, followHigh, followLow, mirror, saturate } from "./g722-band.ts";
 
-const scaleLow = new Int32Array([-60, -30, 58, 172, 334, 538, 1198, 3042]);
-const scaleLowIndex = new Int32Array([0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0]);
-const scaleHigh = new Int32Array([0, -214, 798]);
-const scaleHighIndex = new Int32Array([2, 1, 2, 1]);
-const inverseLog = new Int32Array([
-  2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091, 3158, 3228, 3298,
-  3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
-]);
-const quantiser2 = new Int32Array([-7408, -1616, 7408, 1616]);
-const quantiser4 = new Int32Array([0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0]);
 const quantiser6 = new Int32Array([
   -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576, -7856, -7192, -6576, -6000,
   -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280,
   11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136,
   -432, -136,
 ]);
-const mirror = new Int32Array([3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11]);
-
-function saturate(value: number): number {
-  return value > 32767 ? 32767 : value < -32768 ? -32768 : value;
-}
-
-/** The adaptive predictor of one sub-band: two poles, six zeros. */
-class Band {
-  logScale = 0;
-  scale: number;
-  predicted = 0;
-  #zeroPart = 0;
-  #a1 = 0;
-  #a2 = 0;
-  #r1 = 0;
-  #r2 = 0;
-  #p1 = 0;
-  #p2 = 0;
-  readonly #b = new Int32Array(7);
-  readonly #d = new Int32Array(7);
-
-  constructor(scale: number) {
-    this.scale = scale;
-  }
-
-  /** Takes the quantised difference, adapts the predictor and predicts the next sample (block 4 of the standard). */
-  adapt(difference: number): void {
-    const b = this.#b;
-    const d = this.#d;
-    const r0 = saturate(this.predicted + difference);
-    const p0 = saturate(this.#zeroPart + difference);
-    const sign0 = p0 >> 15;
-    const same1 = sign0 === this.#p1 >> 15;
-    const same2 = sign0 === this.#p2 >> 15;
-
-    const quadrupled = saturate(this.#a1 << 2);
-    const turned = same1 ? Math.min(-quadrupled, 32767) : quadrupled;
-    let a2 = (same2 ? 128 : -128) + (turned >> 7) + ((this.#a2 * 32512) >> 15);
-    a2 = a2 > 12288 ? 12288 : a2 < -12288 ? -12288 : a2;
-    let a1 = saturate((same1 ? 192 : -192) + ((this.#a1 * 32640) >> 15));
-    const bound = saturate(15360 - a2);
-    a1 = a1 > bound ? bound : a1 < -bound ? -bound : a1;
-
-    const step = difference === 0 ? 0 : 128;
-    const sign = difference >> 15;
-    let zero = 0;
-    for (let i = 6; i > 0; i--) {
-      b[i] = saturate((d[i]! >> 15 === sign ? step : -step) + ((b[i]! * 32640) >> 15));
-      d[i] = i === 1 ? difference : d[i - 1]!;
-      zero += (b[i]! * saturate(d[i]! << 1)) >> 15;
-    }
-    this.#p2 = this.#p1;
-    this.#p1 = p0;
-    this.#r2 = this.#r1;
-    this.#r1 = r0;
-    this.#a1 = a1;
-    this.#a2 = a2;
-    const pole = saturate(((a1 * saturate(this.#r1 << 1)) >> 15) + ((a2 * saturate(this.#r2 << 1)) >> 15));
-    this.#zeroPart = saturate(zero);
-    this.predicted = saturate(pole + this.#zeroPart);
-  }
-
-  /** Follows the signal's size: the logarithmic scale leaks and moves by `change`, the linear one comes from a table. */
-  rescale(change: number, most: number, shift: number): void {
-    let log = ((this.logScale * 127) >> 7) + change;
-    log = log < 0 ? 0 : log > most ? most : log;
-    this.logScale = log;
-    const mantissa = inverseLog[(log >> 6) & 31]!;
-    const by = shift - (log >> 11);
-    this.scale = (by < 0 ? mantissa << -by : mantissa >> by) << 2;
-  }
-}
 
 function limitBand(value: number): number {
   return value > 16383 ? 16383 : value < -16384 ? -16384 : value;
@@ -112,18 +31,12 @@ export class G722Decoder {
     for (let i = 0; i < length; i++) {
       const code = source[offset + i]!;
       const six = code & 0x3f;
-      const four = six >> 2;
-      const two = code >> 6;
 
       const lowSample = limitBand(low.predicted + ((low.scale * quantiser6[six]!) >> 15));
-      const lowDifference = (low.scale * quantiser4[four]!) >> 15;
-      low.rescale(scaleLow[scaleLowIndex[four]!]!, 18432, 8);
-      low.adapt(lowDifference);
+      followLow(low, six >> 2);
 
-      const highDifference = (high.scale * quantiser2[two]!) >> 15;
-      const highSample = limitBand(high.predicted + highDifference);
-      high.rescale(scaleHigh[scaleHighIndex[two]!]!, 22528, 10);
-      high.adapt(highDifference);
+      const predicted = high.predicted;
+      const highSample = limitBand(predicted + followHigh(high, code >> 6));
 
       if (this.#at === 24) {
         delay.copyWithin(0, 24, 48);
