@@ -18,6 +18,10 @@ export type MediaCounters = {
   rtcpReceived: number;
   rtcpMalformed: number;
   rtcpSent: number;
+  /** Reports that no valid port was known for. */
+  rtcpUnsendable: number;
+  /** Legs that were closed because something of theirs threw. */
+  legFaults: number;
   chunks: number;
   chunksLost: number;
   chunkBytes: number;
@@ -39,6 +43,8 @@ export function zeroCounters(): MediaCounters {
     rtcpReceived: 0,
     rtcpMalformed: 0,
     rtcpSent: 0,
+    rtcpUnsendable: 0,
+    legFaults: 0,
     chunks: 0,
     chunksLost: 0,
     chunkBytes: 0,
@@ -65,6 +71,7 @@ export function counterExport(counters: MediaCounters, metrics: Metrics): () => 
   const rtcp = metrics.counter("earshot_rtcp_packets_total", "RTCP packets, by kind", ["kind"]);
   const chunks = metrics.counter("earshot_media_chunks_total", "Chunks appended to media.v1");
   const chunkBytes = metrics.counter("earshot_media_chunk_bytes_total", "Bytes appended to media.v1");
+  const faults = metrics.counter("earshot_media_leg_faults_total", "Legs closed because of a fault in their processing");
   const lost = metrics.counter("earshot_media_chunks_lost_total", "Chunks that the event log did not take");
   const seen = zeroCounters();
   const grown = (name: keyof MediaCounters): number => {
@@ -80,6 +87,8 @@ export function counterExport(counters: MediaCounters, metrics: Metrics): () => 
     rtcp.inc({ kind: "received" }, grown("rtcpReceived"));
     rtcp.inc({ kind: "malformed" }, grown("rtcpMalformed"));
     rtcp.inc({ kind: "sent" }, grown("rtcpSent"));
+    rtcp.inc({ kind: "unsendable" }, grown("rtcpUnsendable"));
+    faults.inc(grown("legFaults"));
     chunks.inc(grown("chunks"));
     chunkBytes.inc(grown("chunkBytes"));
     lost.inc(grown("chunksLost"));

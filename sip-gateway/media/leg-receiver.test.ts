@@ -399,3 +399,18 @@ test("random datagrams neither throw nor grow anything", () => {
   expect(counters.received).toBeGreaterThan(1000);
   expect(counters.malformed).toBeGreaterThan(100);
 });
+
+test("strangers use up their own budget, never that of the leg's source", () => {
+  const { talk, leg, counters } = legOf(base, { maxPacketsPerSecond: 100, maxForeignPacketsPerSecond: 20 });
+  talk(1, 0, 5);
+  for (let i = 0; i < 50; i++) {
+    for (let n = 0; n < 60; n++) leg.onDatagram(Uint8Array.of(120, 120), "10.6.6.6", 666);
+    talk(6 + i, 800 + i * 160, 1);
+  }
+  expect(counters).toMatchObject({ received: 55, rateLimited: 0, foreign: 3000, malformed: 0 });
+  // Before anyone is heard the offer's address has the source's budget, too.
+  const waiting = legOf({ ...base, remote: { address: "10.0.0.1", rtpPort: 4000, rtcpPort: 0 } }, { maxForeignPacketsPerSecond: 20 });
+  for (let n = 0; n < 60; n++) waiting.leg.onDatagram(Uint8Array.of(120, 120), "10.6.6.6", 666);
+  waiting.receive({ sequence: 1, timestamp: 0, payload: voice });
+  expect(waiting.counters).toMatchObject({ received: 1, malformed: 20, foreign: 40 });
+});

@@ -58,6 +58,9 @@ export class LegReceiver implements PacketSink {
   #clockSamples = 0;
   #windowBeganMs = 0;
   #windowPackets = 0;
+  #windowForeign = 0;
+  /** What `onDatagram` throws goes here. */
+  onFault: (error: unknown) => void = () => {};
   /** The format of the last audio frame: what line quality is reckoned with. */
   #format: ResolvedFormat | undefined;
 
@@ -141,8 +144,16 @@ export class LegReceiver implements PacketSink {
   onDatagram(packet: Uint8Array, address: string, port: number): void {
     const { counters, settings } = this.#context;
     const nowMs = this.#context.clock.monotonicMs();
-    if (++this.#windowPackets > settings.maxPacketsPerSecond) {
-      counters.rateLimited++;
+    // Others have a budget of their own: they must not use up the source's.
+    const current = this.latch.isCurrent(address, port);
+    const own = current || this.latch.isSignalled(address, port);
+    if (own) {
+      if (++this.#windowPackets > settings.maxPacketsPerSecond) {
+        counters.rateLimited++;
+        return;
+      }
+    } else if (++this.#windowForeign > settings.maxForeignPacketsPerSecond) {
+      counters.foreign++;
       return;
     }
     if (packet.length > settings.maxPacketBytes) {
@@ -150,10 +161,9 @@ export class LegReceiver implements PacketSink {
       return;
     }
     if (this.#rtcpMux && isRtcp(packet)) {
-      if (this.latch.isCurrent(address, port)) this.#onRtcp(packet, address, port);
+      if (current) this.#onRtcp(packet, address, port);
       return;
     }
-    const current = this.latch.isCurrent(address, port);
     if (!current && !this.latch.accepts(address, port, nowMs - this.#lastPacketMs)) {
       counters.foreign++;
       return;
@@ -180,6 +190,7 @@ export class LegReceiver implements PacketSink {
       return;
     }
     if (!current) this.latch.latch(address, port);
+    if (!own) this.#windowPackets++;
     counters.received++;
     if (header.ssrc !== this.#ssrc) this.#onOtherSource(packet, nowMs);
     else {
@@ -334,6 +345,7 @@ export class LegReceiver implements PacketSink {
     if (nowMs - this.#windowBeganMs >= 1000) {
       this.#windowBeganMs = nowMs;
       this.#windowPackets = 0;
+      this.#windowForeign = 0;
     }
     if (this.#jitter.waiting > 0) this.#jitter.expire(nowMs);
     if (this.#dtmf.sounding) this.#dtmf.expire(nowMs);

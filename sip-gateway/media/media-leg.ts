@@ -11,6 +11,8 @@ export type LegContextWithEvents = LegContext & {
   readonly cname: string;
   publishQuality(key: string, event: EventInit): void;
   onClosed(leg: MediaLeg): void;
+  /** Something of this leg threw: the leg ends, the others go on. Never throws. */
+  onFault(leg: MediaLeg, error: unknown): void;
 };
 
 export type LegIdentity = { readonly tenantId: string; readonly callId: string; readonly leg: number; readonly originMs: number };
@@ -42,8 +44,10 @@ export class MediaLeg implements LegMedia {
     this.#rtcp.setKeys(description.srtp);
     this.#quality = new LineQualityMeter(identity, this.#receiver.statistics);
     this.#nextIntervalMs = context.clock.monotonicMs() + context.settings.qualityIntervalMs;
+    const onFault = (error: unknown) => context.onFault(this, error);
+    this.#receiver.onFault = onFault;
     pair.rtp.giveTo(this.#receiver);
-    pair.rtcp.giveTo({ onDatagram: (packet, address, port) => this.#onRtcp(packet, address, port) });
+    pair.rtcp.giveTo({ onDatagram: (packet, address, port) => this.#onRtcp(packet, address, port), onFault });
   }
 
   update(description: LegDescription): void {
@@ -80,10 +84,14 @@ export class MediaLeg implements LegMedia {
     const totals = zeroCounts();
     if (!this.#closed) {
       this.#closed = true;
-      this.#receiver.flush();
-      const nowMs = this.#context.clock.monotonicMs();
-      this.#publishQuality(nowMs);
-      this.#context.onClosed(this);
+      try {
+        this.#receiver.flush();
+        this.#publishQuality(this.#context.clock.monotonicMs());
+      } catch (error) {
+        this.#context.onFault(this, error);
+      } finally {
+        this.#context.onClosed(this);
+      }
     }
     this.#receiver.statistics.read(totals);
     return { packetsReceived: totals.received, packetsExpected: totals.expected, packetsLost: totals.lost };
@@ -104,15 +112,14 @@ export class MediaLeg implements LegMedia {
     if (receiver.ssrc < 0) return;
     const { description, latch } = receiver;
     const packet = this.#rtcp.report(receiver.ssrc, receiver.format?.clockRate ?? 8000, nowMs, nowMs + this.#context.wallOffsetMs);
-    this.#context.counters.rtcpSent++;
-    if (description.rtcpMux) {
-      if (latch.latched) this.#pair.rtp.send(packet, latch.address, latch.port);
-      return;
-    }
-    if (this.#rtcpPort !== 0) this.#pair.rtcp.send(packet, this.#rtcpAddress, this.#rtcpPort);
+    let sent = false;
+    if (description.rtcpMux) sent = latch.latched && this.#pair.rtp.send(packet, latch.address, latch.port);
+    else if (this.#rtcpPort !== 0) sent = this.#pair.rtcp.send(packet, this.#rtcpAddress, this.#rtcpPort);
     else if (description.remote !== undefined && description.remote.rtcpPort !== 0)
-      this.#pair.rtcp.send(packet, description.remote.address, description.remote.rtcpPort);
-    else if (latch.latched) this.#pair.rtcp.send(packet, latch.address, latch.port + 1);
+      sent = this.#pair.rtcp.send(packet, description.remote.address, description.remote.rtcpPort);
+    else if (latch.latched) sent = this.#pair.rtcp.send(packet, latch.address, latch.port + 1);
+    if (sent) this.#context.counters.rtcpSent++;
+    else this.#context.counters.rtcpUnsendable++;
   }
 
   #onRtcp(packet: Uint8Array, address: string, port: number): void {

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
@@ -216,4 +217,97 @@ test("RTCP on the RTP port is understood only where it was agreed", async () => 
   expect(bytes[1]).toBe(201);
   expect(leg.close().packetsReceived).toBe(5);
   expect(eventLog.of("c1")).toHaveLength(1);
+});
+
+test.each([
+  ["the offer's RTCP port", { address: host, rtpPort: 65_535, rtcpPort: 65_536 }],
+  ["no RTCP port", { address: host, rtpPort: 65_535, rtcpPort: 0 }],
+])("a report that has no port to go to is counted, and every leg goes on: %s", async (_, remote) => {
+  const { plane, eventLog, metrics } = await planeWith();
+  const sender = await socket();
+  if (remote.rtcpPort === 0) {
+    sender.close();
+    cleanUp.pop();
+  }
+  const from = remote.rtcpPort === 0 ? await socketOn(65_535) : sender;
+  const bad = await openLeg(plane, "bad", { ...pcma, remote });
+  const good = await openLeg(plane, "good");
+  for (let i = 0; i < 14; i++) {
+    await send(from, bad.ports.rtpPort, i, 1);
+    await send(from, good.ports.rtpPort, i, 1);
+  }
+  expect([bad.leg.close().packetsReceived, good.leg.close().packetsReceived]).toEqual([14, 14]);
+  await plane.stop(0);
+  expect(eventLog.of("good").length).toBeGreaterThan(0);
+  expect(await metrics.expose()).toMatch(/earshot_rtcp_packets_total\{kind="unsendable"\} [1-9]/);
+});
+
+async function socketOn(port: number): Promise<Socket> {
+  const made = createSocket("udp4");
+  made.bind(port, host);
+  await once(made, "listening");
+  cleanUp.push(() => made.close());
+  return made;
+}
+
+test("a socket never throws on send: no such port, or closed", async () => {
+  const bound = await RtpSocket.bind(host, 0, 65_536, { onDatagram() {} });
+  for (const port of [0, -1, 65_536, 1.5, Number.NaN]) expect(bound.send(speech, host, port)).toBe(false);
+  expect(bound.send(speech, host, 9)).toBe(true);
+  await bound.close();
+  expect(bound.send(speech, host, 9)).toBe(false);
+});
+
+test("a leg that throws, in its tick or on a packet, is closed alone", async () => {
+  const { plane, eventLog, metrics } = await planeWith();
+  const sender = await socket();
+  const throwing = {
+    ...noEvents,
+    onFirstPacket: () => {
+      throw new Error("fault on a packet");
+    },
+  };
+  const onPacket = await openLeg(plane, "packet", pcma, throwing);
+  const inTick = await openLeg(plane, "tick", pcma, {
+    ...noEvents,
+    onDtmf: () => {
+      throw new Error("fault in the tick");
+    },
+  });
+  const good = await openLeg(plane, "good");
+  await send(sender, onPacket.ports.rtpPort, 0, 1);
+  await send(sender, inTick.ports.rtpPort, 0, 1);
+  // A digit whose end never comes is reported by the tick.
+  sender.send(
+    rtpPacket({ sequence: 1, timestamp: 160, ssrc: 7, payloadType: 101, payload: Uint8Array.of(5, 10, 0, 160) }),
+    inTick.ports.rtpPort,
+    host,
+  );
+  await pause(500);
+  await send(sender, good.ports.rtpPort, 0, 10);
+  expect(good.leg.close().packetsReceived).toBe(10);
+  expect([onPacket.leg.close().packetsReceived, inTick.leg.close().packetsReceived]).toEqual([0, 2]);
+  await pause(400);
+  expect(plane.freePairs()).toBe(8);
+  await plane.stop(0);
+  expect(eventLog.of("good")).toHaveLength(2);
+  expect(await metrics.expose()).toMatch(/earshot_media_leg_faults_total 2/);
+});
+
+const loopback6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
+
+test.skipIf(!loopback6)("RTP and RTCP over IPv6 (::1; skipped where the machine has none)", async () => {
+  const { plane, eventLog } = await planeWith({ host: "::1" });
+  const sender = createSocket("udp6");
+  sender.bind(0, "::1");
+  await once(sender, "listening");
+  cleanUp.push(() => sender.close());
+  const { port } = sender.address();
+  const { ports, leg } = await openLeg(plane, "six", { ...pcma, rtcpMux: true, remote: { address: "::1", rtpPort: port, rtcpPort: port } });
+  const report = once(sender, "message", { signal: AbortSignal.timeout(3000) });
+  for (let i = 0; i < 10; i++) sender.send(rtpPacket({ sequence: i, timestamp: i * 160, ssrc: 7, payload: speech }), ports.rtpPort, "::1");
+  const [bytes] = (await report) as [Buffer];
+  expect(parseRtcp(bytes)).toBeDefined();
+  expect(leg.close().packetsReceived).toBe(10);
+  expect(eventLog.of("six")).toHaveLength(2);
 });

@@ -94,12 +94,25 @@ export function createMediaPlane({ ports, settings, log, metrics, clock, eventLo
       }
       pool.release(leg.ports, true);
     },
+    onFault(leg, err) {
+      counters.legFaults++;
+      log.error({ err, rtpPort: leg.ports.rtpPort }, "A leg could not be processed and is closed");
+      leg.close();
+    },
   };
 
   const tick = (): void => {
     const nowMs = clock.monotonicMs();
     context.wallOffsetMs = clock.now() - nowMs;
-    for (let i = 0; i < legs.length; i++) legs[i]!.tick(nowMs);
+    // From the end: a leg that is closed meanwhile is replaced by one that had its turn.
+    for (let i = legs.length - 1; i >= 0; i--) {
+      const leg = legs[i]!;
+      try {
+        leg.tick(nowMs);
+      } catch (error) {
+        context.onFault(leg, error);
+      }
+    }
     if (nowMs >= nextExportMs) {
       nextExportMs = nowMs + exportMs;
       tickLag.set(Math.max(0, nowMs - lastTickMs - tickMs));

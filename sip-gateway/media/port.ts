@@ -19,7 +19,7 @@ export type LegPorts = { readonly rtpPort: number; readonly rtcpPort: number };
 
 /** The negotiated state of one m-line; replaced whole by each offer/answer exchange. */
 export type LegDescription = {
-  /** c= and m= of the offer; RTP from elsewhere re-latches only as symmetric RTP allows. undefined = not told. */
+  /** c= and m= of the offer; RTP from elsewhere re-latches only as symmetric RTP allows. undefined = not told; rtcpPort 0 = none. */
   readonly remote: { readonly address: string; readonly rtpPort: number; readonly rtcpPort: number } | undefined;
   readonly rtcpMux: boolean;
   /** By RTP payload type. */

@@ -5,6 +5,8 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 /** Whoever takes the datagrams of a port. */
 export interface DatagramReceiver {
   onDatagram(packet: Uint8Array, address: string, port: number): void;
+  /** Told what `onDatagram` threw: no packet may end the process. */
+  onFault?(error: unknown): void;
 }
 
 /** What node:dgram's sockets stand on; only what is used here. */
@@ -28,7 +30,15 @@ function handleOf(socket: Socket): UdpHandle | undefined {
 
 /** One function for all sockets. An error (an ICMP message of a peer that has gone) is not acted on: its silence is noticed elsewhere. */
 function onMessage(length: number, handle: UdpHandle, packet: Uint8Array, from: From): void {
-  if (length >= 0) handle.receiver!.onDatagram(packet, from.address, from.port);
+  if (length >= 0) hand(handle.receiver!, packet, from);
+}
+
+function hand(receiver: DatagramReceiver, packet: Uint8Array, from: From): void {
+  try {
+    receiver.onDatagram(packet, from.address, from.port);
+  } catch (error) {
+    receiver.onFault?.(error);
+  }
 }
 
 export class RtpSocket {
@@ -42,7 +52,7 @@ export class RtpSocket {
     this.port = port;
     this.#receiver = receiver;
     this.#handle = handleOf(socket);
-    if (this.#handle === undefined) socket.on("message", (packet, from) => this.#receiver.onDatagram(packet, from.address, from.port));
+    if (this.#handle === undefined) socket.on("message", (packet, from) => hand(this.#receiver, packet, from));
     else {
       this.#handle.receiver = receiver;
       this.#handle.onmessage = onMessage;
@@ -89,9 +99,18 @@ export class RtpSocket {
     return this.#handle !== undefined;
   }
 
-  /** Sends and forgets: a lost RTCP report is followed by the next. */
-  send(bytes: Uint8Array, address: string, port: number): void {
-    this.#socket.send(bytes, port, address, () => {});
+  /**
+   * Sends and forgets: a lost RTCP report is followed by the next. Never throws.
+   * @returns false where nothing was sent: no such port, or the socket is closed
+   */
+  send(bytes: Uint8Array, address: string, port: number): boolean {
+    if (!(port >= 1 && port <= 65_535)) return false;
+    try {
+      this.#socket.send(bytes, port, address, () => {});
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   close(): Promise<void> {

@@ -41,8 +41,15 @@ export const mediaSettings = {
     env: "EARSHOT_RTP_MAX_PACKETS_PER_SECOND",
     schema: whole(50, 100_000),
     default: 500,
-    describe: "packets per second and leg",
+    describe: "packets per second of a leg's own source",
     atLimit: "further packets of that second are dropped and counted",
+  }),
+  maxForeignPacketsPerSecond: setting({
+    env: "EARSHOT_RTP_MAX_FOREIGN_PACKETS_PER_SECOND",
+    schema: whole(10, 100_000),
+    default: 100,
+    describe: "packets per second and leg that come from elsewhere than the leg's source and are looked at (NAT, a peer that moved)",
+    atLimit: "further such packets of that second are dropped unread and counted; the leg's own source is not touched",
   }),
   maxPacketBytes: setting({
     env: "EARSHOT_RTP_MAX_PACKET_BYTES",

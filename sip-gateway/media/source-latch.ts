@@ -39,13 +39,18 @@ export class SourceLatch {
     return port === this.#port && address === this.#address;
   }
 
+  /** Is it what the offer names? */
+  isSignalled(address: string, port: number): boolean {
+    return port === this.#signalledPort && address === this.#signalledAddress;
+  }
+
   /**
    * @param silentMs since the present source's last packet
    * @returns may this source, if its packet is valid, be the one from now on?
    */
   accepts(address: string, port: number, silentMs: number): boolean {
     const free = this.#port === 0 || silentMs >= this.#relatchAfterMs;
-    return free || (port === this.#signalledPort && address === this.#signalledAddress);
+    return free || this.isSignalled(address, port);
   }
 
   latch(address: string, port: number): void {

@@ -90,7 +90,8 @@ export function negotiate(offer: MediaDescription, before: Crypto | undefined): 
     crypto = { tag: usable.tag, keys: { suite: usable.suite, remote: usable.remote, local } };
   }
   const address = unicastAddress(offer.address);
-  const rtcpPort = offer.rtcpMux ? offer.port : (offer.rtcpPort ?? offer.port + 1);
+  // RTP on the last port leaves none for RTCP (RFC 3550 11): 0.
+  const rtcpPort = offer.rtcpMux ? offer.port : (offer.rtcpPort ?? (offer.port < 65_535 ? offer.port + 1 : 0));
   return {
     crypto,
     description: {
