@@ -82,6 +82,13 @@ export const gatewaySettings = {
     describe: "INVITEs per second of one source address, on average over two seconds",
     atLimit: "the INVITE is answered 503 with Retry-After",
   }),
+  maxPendingInvites: setting<number>({
+    env: "EARSHOT_SIP_MAX_PENDING_INVITES",
+    schema: count(1),
+    default: 10_000,
+    describe: "INVITE transactions at once: in hand, refused and not yet acknowledged, or answered in the last 32 seconds",
+    atLimit: "the INVITE is answered 503 with Retry-After, and nothing of it is kept",
+  }),
   maxMessagesPerSecond: setting<number>({
     env: "EARSHOT_SIP_MAX_MESSAGES_PER_SECOND",
     schema: count(1),
@@ -110,11 +117,26 @@ export const gatewaySettings = {
     describe: "TCP and TLS connections at once",
     atLimit: "further connections are closed at once and counted",
   }),
+  maxConnectionsPerSource: setting<number>({
+    env: "EARSHOT_SIP_MAX_CONNECTIONS_PER_SOURCE",
+    schema: count(1),
+    default: 200,
+    describe: "TCP and TLS connections at once of one source address",
+    atLimit: "further connections are closed at once and counted",
+  }),
+  tlsHandshakeMs: setting<number>({
+    env: "EARSHOT_SIP_TLS_HANDSHAKE_MS",
+    schema: count(100),
+    default: 5000,
+    describe: "time a TLS handshake may take",
+    atLimit: "the connection is closed and counted",
+  }),
   connectionIdleMs: setting<number>({
     env: "EARSHOT_SIP_CONNECTION_IDLE_MS",
     schema: count(1000),
     default: 600_000,
-    describe: "silence after which a TCP or TLS connection without a call is closed",
+    describe:
+      "time without a SIP message after which a TCP or TLS connection without a call is closed; keep-alives count only where it has carried a call",
     atLimit: "the connection is closed",
   }),
   maxMediaLines: setting<number>({

@@ -45,25 +45,22 @@ export class Admission {
     this.#draining = true;
   }
 
-  admit(request: SipRequest): Admitted | Refusal {
+  /** May this INVITE be looked at? Counts it against its source's rate; holds no place. */
+  screen(request: SipRequest): Refusal | undefined {
     if (this.#draining) return this.#unavailable("draining");
     if (!this.#rate.take(request.peer.address)) return this.#unavailable("source_rate");
-    if (!this.#directory.known) return this.#unavailable("no_settings");
-    const match = this.#directory.match(request.peer, request.uri);
-    if (match === undefined) {
-      this.#notice(request, "unknown source", 403);
-      return { status: 403, reason: "Unknown Recording Client", outcome: "unknown_source" };
-    }
-    if (match.entry.settings.suspended) {
-      this.#notice(request, "tenant suspended", 403);
-      return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
-    }
-    if (this.#calls >= this.#limits.maxCalls) return this.#unavailable("max_calls");
+    const judged = this.#judge(request);
+    return "status" in judged ? judged : undefined;
+  }
+
+  /** Holds a place for an INVITE that was screened. */
+  admit(request: SipRequest): Admitted | Refusal {
+    const judged = this.#judge(request);
+    if ("status" in judged) return judged;
+    const match = judged;
     const key = trunkKey(match);
-    const onTrunk = this.#callsOfTrunk.get(key) ?? 0;
-    if (match.trunk.maxCalls > 0 && onTrunk >= match.trunk.maxCalls) return this.#unavailable("trunk_max_calls");
     this.#calls++;
-    this.#callsOfTrunk.set(key, onTrunk + 1);
+    this.#callsOfTrunk.set(key, (this.#callsOfTrunk.get(key) ?? 0) + 1);
     let held = true;
     return {
       match,
@@ -75,6 +72,23 @@ export class Admission {
         held = false;
       },
     };
+  }
+
+  #judge(request: SipRequest): TrunkMatch | Refusal {
+    if (!this.#directory.known) return this.#unavailable("no_settings");
+    const match = this.#directory.match(request.peer, request.uri);
+    if (match === undefined) {
+      this.#notice(request, "unknown source", 403);
+      return { status: 403, reason: "Unknown Recording Client", outcome: "unknown_source" };
+    }
+    if (match.entry.settings.suspended) {
+      this.#notice(request, "tenant suspended", 403);
+      return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
+    }
+    if (this.#calls >= this.#limits.maxCalls) return this.#unavailable("max_calls");
+    const onTrunk = this.#callsOfTrunk.get(trunkKey(match)) ?? 0;
+    if (match.trunk.maxCalls > 0 && onTrunk >= match.trunk.maxCalls) return this.#unavailable("trunk_max_calls");
+    return match;
   }
 
   /** The call is over. */

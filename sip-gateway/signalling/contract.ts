@@ -1,7 +1,7 @@
 /** What every SIP signalling adapter must do on the wire. Named checks, run over real sockets with raw SIP text. */
 import { RecordingClient, sdp } from "../testing/recording-client.ts";
 import { headerOf, type Received, SipClient } from "../testing/sip-client.ts";
-import type { SipDialog, SipDialogHandlers, SipHandlers, SipInvite, SipServerRequest, SipSignaling } from "./port.ts";
+import type { SipDialog, SipDialogHandlers, SipHandlers, SipInvite, SipReply, SipServerRequest, SipSignaling } from "./port.ts";
 
 /** Makes and starts one adapter on free loopback ports (UDP and TCP), without TLS. */
 export type MakeSignalling = (handlers: SipHandlers) => Promise<SipSignaling>;
@@ -18,6 +18,15 @@ class Application implements SipHandlers {
   invites: SipInvite[] = [];
   dialog: SipDialog | undefined;
   decide: (invite: SipInvite) => void = (invite) => this.accept(invite);
+
+  /** The refusal of every INVITE, before it is kept. */
+  screening: SipReply | undefined;
+  screened = 0;
+
+  screenInvite() {
+    this.screened++;
+    return this.screening;
+  }
 
   onOptions() {
     return { status: 200 };
@@ -110,6 +119,12 @@ const overEach = (transport: "udp" | "tcp"): Check[] => [
     same(answer.headers.get("record-route"), routes, "Record-Route");
     void app.dialog!.bye([]);
     same((await client.wire.request("BYE")).headers.get("route"), routes, "Route");
+  }),
+  check("what screening refuses never becomes an INVITE", transport, async ({ app, client }) => {
+    app.screening = { status: 503, headers: [["Retry-After", "7"]] };
+    const answer = await client.start(offer);
+    same([answer.status, headerOf(answer, "retry-after"), /;tag=\S+/.test(headerOf(answer, "to"))], [503, "7", true], "answer");
+    same(app.happened, [], "events");
   }),
   check("CANCEL is answered 200 and the INVITE 487", transport, async ({ app, client }) => {
     app.decide = () => {};
@@ -223,6 +238,23 @@ const udpOnly: Check[] = [
     client.wire.inbox.length = 0;
     await pause(2300);
     same(count(client, 200), 0, "repetitions after the ACK");
+  }),
+  check("a screened INVITE is refused without a transaction: once for each time it comes, always alike", "udp", async ({ app, client }) => {
+    app.screening = { status: 403, reason: "Not You" };
+    const answer = await client.invite(offer);
+    await pause(1700);
+    same([answer.startLine, client.wire.inbox.length], ["SIP/2.0 403 Not You", 0], "nothing is repeated unasked");
+    client.wire.send(client.lastInvite);
+    same((await client.wire.response("INVITE")).text, answer.text, "the same answer to the same INVITE");
+    client.ack(answer);
+    client.ack(answer);
+    same((await client.request("OPTIONS")).status, 200, "OPTIONS");
+    same([client.wire.inbox.length, app.happened, app.screened], [0, [], 2], "the ACK is absorbed");
+    app.screening = undefined;
+    client.sendInvite(offer);
+    client.wire.send(client.lastInvite);
+    await client.wire.response("INVITE");
+    same([app.happened, app.screened], [["invite"], 3], "one that passes is asked about once");
   }),
   check("a refusal is sent again (Timer G) until its ACK, which is absorbed", "udp", async ({ app, client }) => {
     app.decide = (invite) => invite.reject({ status: 486 });

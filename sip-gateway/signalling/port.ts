@@ -89,6 +89,11 @@ export interface SipInvite {
 }
 
 export interface SipHandlers {
+  /**
+   * Asked about every INVITE outside a dialog before anything of it is kept. A reply refuses it: sent without a transaction (RFC 3261
+   * 8.2.7), so a repetition of the INVITE is asked about again. undefined lets it through to `onInvite`, at once.
+   */
+  screenInvite(request: SipRequest): SipReply | undefined;
   onInvite(invite: SipInvite): void;
   /** OPTIONS, inside and outside dialogs. */
   onOptions(request: SipRequest): SipReply;

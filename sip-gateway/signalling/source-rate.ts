@@ -13,8 +13,11 @@ export class SourceRate {
     this.#perSecond = perSecond;
   }
 
-  /** @returns false when this source has used up its share. Over 10,000 sources the longest known is forgotten first. */
-  take(source: string): boolean {
+  /**
+   * @param amount of what is rated, in one
+   * @returns false when this source has used up its share. Over 10,000 sources the longest known is forgotten first.
+   */
+  take(source: string, amount = 1): boolean {
     const nowMs = this.#clock.monotonicMs();
     const burst = this.#perSecond * 2;
     let bucket = this.#buckets.get(source);
@@ -28,8 +31,8 @@ export class SourceRate {
     }
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * this.#perSecond);
     bucket.atMs = nowMs;
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
+    if (bucket.tokens < amount) return false;
+    bucket.tokens -= amount;
     return true;
   }
 }

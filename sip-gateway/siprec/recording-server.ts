@@ -103,6 +103,13 @@ export class RecordingServer implements SipHandlers {
     return { status: 200, headers: [...accept, ["Accept-Encoding", "identity"]] };
   }
 
+  screenInvite(request: SipRequest): SipReply | undefined {
+    const refusal = this.#context.admission.screen(request);
+    if (refusal === undefined) return undefined;
+    this.#invites.inc({ outcome: refusal.outcome });
+    return reply(refusal);
+  }
+
   onInvite(invite: SipInvite): void {
     this.#accept(invite).catch((error: unknown) => {
       const category = error instanceof EarshotError ? error.category : "bug";

@@ -9,6 +9,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { IncomingResponseMessage, SessionDialog } from "sip.js/lib/core/index.js";
 import type { SipHandlers, SipListener, SipPeer, SipResponse, SipSignaling } from "../port.ts";
 import { SourceRate } from "../source-rate.ts";
+import { ConnectionPlaces } from "./connection-places.ts";
 import { faultAnswer } from "./fault-answer.ts";
 import { type Flow, UdpFlow } from "./flow.ts";
 import { bindUdp, StreamListener } from "./listeners.ts";
@@ -30,7 +31,11 @@ export type EmbeddedOptions = {
   readonly maxHeaders: number;
   readonly maxMessagesPerSecond: number;
   readonly maxConnections: number;
+  readonly maxConnectionsPerSource: number;
   readonly connectionIdleMs: number;
+  readonly tlsHandshakeMs: number;
+  readonly maxPendingInvites: number;
+  readonly retryAfterSeconds: number;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -43,6 +48,7 @@ export class EmbeddedSignalling implements SipSignaling {
   readonly #core = new SipCore();
   readonly #dispatcher: RequestDispatcher;
   readonly #rate: SourceRate;
+  readonly #places: ConnectionPlaces;
   readonly #rawResponses = new WeakMap<IncomingResponseMessage, RawMessage>();
   readonly #streams: StreamListener[] = [];
   readonly #dropped;
@@ -54,9 +60,12 @@ export class EmbeddedSignalling implements SipSignaling {
     const wildcard = options.host === "0.0.0.0" || options.host === "::";
     this.#local = new LocalAddresses(options.advertisedAddress !== "" ? options.advertisedAddress : wildcard ? "" : options.host);
     this.#rate = new SourceRate(options.clock, options.maxMessagesPerSecond);
+    this.#places = new ConnectionPlaces(options);
     this.#dropped = options.metrics.counter("earshot_sip_messages_dropped_total", "SIP messages that could not be answered", ["reason"]);
     const core = this.#core;
-    this.#dispatcher = new RequestDispatcher(core, options.clock, {
+    const { maxPendingInvites, retryAfterSeconds } = options;
+    const pending = { maxPendingInvites, retryAfterSeconds, onTooManyPending: () => this.#dropped.inc({ reason: "too_many_invites" }) };
+    this.#dispatcher = new RequestDispatcher(core, options.clock, pending, {
       clock: options.clock,
       through: (flow, run) => core.through(flow, run),
       outbound: (dialog, arrivedOn) => this.#outbound(dialog, arrivedOn),
@@ -134,10 +143,16 @@ export class EmbeddedSignalling implements SipSignaling {
   #streamListener(tls?: { cert: Buffer; key: Buffer; ca?: Buffer }): StreamListener {
     return new StreamListener(
       this.#options,
+      this.#places,
       {
         onMessage: (bytes, flow) => this.#onBytes(bytes, flow),
         onBroken: (head, status, reason, flow) => this.#answerBroken(head, status, reason, flow),
-        onRefusedConnection: () => this.#dropped.inc({ reason: "too_many_connections" }),
+        mayPing: (count, flow) => {
+          if (this.#rate.take(flow.peer.address, count)) return true;
+          this.#dropped.inc({ reason: "keep_alive_rate" });
+          return false;
+        },
+        onRefusedConnection: (reason) => this.#dropped.inc({ reason }),
         onTlsFault: (error, address) => {
           this.#dropped.inc({ reason: "tls_handshake" });
           this.#options.log.debug({ err: error, peer: address }, "TLS handshake failed");

@@ -43,7 +43,9 @@ export class UdpFlow implements Flow {
 
 export class StreamFlow implements Flow {
   readonly reliable = true;
-  dialogs = 0;
+  /** A dialog has lived on it, now or before. */
+  carriedDialog = false;
+  #dialogs = 0;
   readonly protocol: "TCP" | "TLS";
   readonly peer: SipPeer;
   readonly #socket: Socket;
@@ -52,6 +54,15 @@ export class StreamFlow implements Flow {
     this.#socket = socket;
     this.peer = peer;
     this.protocol = peer.transport === "tls" ? "TLS" : "TCP";
+  }
+
+  get dialogs(): number {
+    return this.#dialogs;
+  }
+
+  set dialogs(count: number) {
+    this.#dialogs = count;
+    this.carriedDialog = true;
   }
 
   get alive(): boolean {

@@ -60,12 +60,19 @@ export function responseForCore(raw: RawMessage): IncomingResponseMessage | unde
 
 const cseqShape = /^(\d{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]{1,32})$/;
 
+const kept = new Set(["via", "record-route", "contact", "from", "to", "call-id", "cseq"]);
+
+/** A copy: a transaction that lives 32 seconds shall not hold the whole message whose slice a header is. */
+const detached = (text: string): string => Buffer.from(text).toString();
+
 /** Sets what SIP.js' own parser would set; a method that CSeq names otherwise is a fault (RFC 3261 8.1.1.5). */
 function readHeaders(message: IncomingRequestMessage | IncomingResponseMessage, raw: RawMessage): string | undefined {
   const via: { raw: string }[] = [];
   const routes: { raw: string }[] = [];
   let contact: string | undefined;
-  for (const [name, value] of raw.headers) {
+  for (const [name, received] of raw.headers) {
+    if (!kept.has(name)) continue;
+    const value = detached(received);
     switch (name) {
       case "via":
         for (const one of splitList(value)) via.push({ raw: one });

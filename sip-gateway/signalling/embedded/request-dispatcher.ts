@@ -20,18 +20,29 @@ import type { SipCore } from "./sip-core.ts";
 
 const tryingAfterMs = 150;
 
+export type PendingLimits = {
+  readonly maxPendingInvites: number;
+  readonly retryAfterSeconds: number;
+  /** An INVITE was refused because of `maxPendingInvites`. */
+  onTooManyPending(): void;
+};
+
 export class RequestDispatcher {
   readonly #core: SipCore;
   readonly #clock: Clock;
   readonly #host: DialogHost;
   readonly #dialogs = new Map<string, EmbeddedDialog>();
-  /** Call-ID, From tag and CSeq of INVITEs in hand: another branch of one of them is a merged request (RFC 3261 8.2.2.2). */
+  readonly #limits: PendingLimits;
+  /**
+   * Call-ID, From tag and CSeq of INVITEs whose transaction lives: another branch of one of them is a merged request (RFC 3261 8.2.2.2).
+   */
   readonly #pendingInvites = new Set<string>();
   #stopped = false;
 
-  constructor(core: SipCore, clock: Clock, host: Omit<DialogHost, "forget">) {
+  constructor(core: SipCore, clock: Clock, limits: PendingLimits, host: Omit<DialogHost, "forget">) {
     this.#core = core;
     this.#clock = clock;
+    this.#limits = limits;
     this.#host = { ...host, forget: (dialog) => void this.#dialogs.delete(dialog.id) };
   }
 
@@ -74,12 +85,26 @@ export class RequestDispatcher {
       this.#core.replyStateless(message, { status: 482 }, flow.peer);
       return;
     }
+    const refusal = this.#screen(request);
+    if (refusal !== undefined) {
+      this.#core.replyStateless(message, refusal, flow.peer);
+      return;
+    }
     const server = new InviteServer(this.#core.agent, message);
     this.#pendingInvites.add(mergeKey);
     server.transaction.addStateChangeListener(() => {
       if (server.transaction.state === TransactionState.Terminated) this.#pendingInvites.delete(mergeKey);
     });
     handlers.onInvite(this.#invite(server, request, flow));
+  }
+
+  /** Decided before there is a transaction, so that a refusal costs no memory and is sent once for each time it is asked for. */
+  #screen(request: ReceivedRequest): SipReply | undefined {
+    const refusal = this.#core.handlers.screenInvite(request);
+    if (refusal !== undefined) return refusal;
+    if (this.#pendingInvites.size < this.#limits.maxPendingInvites) return undefined;
+    this.#limits.onTooManyPending();
+    return { status: 503, headers: [["Retry-After", String(this.#limits.retryAfterSeconds)]] };
   }
 
   #invite(server: InviteServer, request: ReceivedRequest, flow: Flow): SipInvite {
@@ -203,6 +228,8 @@ export class RequestDispatcher {
   }
 
   #finalFailure(server: InviteServer, reply: SipReply, flow: Flow): void {
+    // It holds the request, which the transaction must not do for as long as it waits for its ACK.
+    server.delegate = {};
     if (server.transaction.state !== TransactionState.Proceeding) return;
     this.#core.through(flow, () => server.reject(this.#core.responseOptions(reply, flow.peer, true)));
     this.#repeatFinal(server, flow);

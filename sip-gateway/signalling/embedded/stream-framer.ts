@@ -3,8 +3,8 @@ import { findBody } from "./raw-message.ts";
 
 export type Framed =
   | { readonly kind: "message"; readonly bytes: Uint8Array }
-  /** A double CRLF: answer with one CRLF. */
-  | { readonly kind: "ping" }
+  /** Double CRLFs, `count` of them one after the other: answer with one CRLF in all. */
+  | { readonly kind: "ping"; readonly count: number }
   /** The stream cannot be read further: answer `head` (what there is of the message) with `status`, then close. */
   | { readonly kind: "broken"; readonly status: 400 | 513; readonly reason: string; readonly head: Uint8Array };
 
@@ -21,15 +21,19 @@ export class StreamFramer {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
-  /** Takes what arrived; returns what became whole, in order. After `broken` everything is ignored. */
+  /** Takes what arrived; returns what became whole, in order; at most one ping, the last. After `broken` everything is ignored. */
   push(chunk: Buffer): Framed[] {
     const framed: Framed[] = [];
     if (this.#broken) return framed;
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    let pings = 0;
     for (;;) {
-      this.#skipBlankLines(framed);
+      pings += this.#skipBlankLines();
       const next = this.#next();
-      if (next === undefined) return framed;
+      if (next === undefined) {
+        if (pings > 0) framed.push({ kind: "ping", count: pings });
+        return framed;
+      }
       framed.push(next);
       if (next.kind === "broken") {
         this.#broken = true;
@@ -39,11 +43,13 @@ export class StreamFramer {
     }
   }
 
-  #skipBlankLines(framed: Framed[]): void {
+  /** @returns double CRLFs among them */
+  #skipBlankLines(): number {
     let at = 0;
+    let pings = 0;
     while (this.#pending[at] === 13 && this.#pending[at + 1] === 10) {
       if (this.#pending[at + 2] === 13 && this.#pending[at + 3] === 10) {
-        framed.push({ kind: "ping" });
+        pings++;
         at += 4;
       } else if (at + 2 >= this.#pending.length || (this.#pending[at + 2] === 13 && at + 3 >= this.#pending.length)) break;
       else at += 2;
@@ -52,6 +58,7 @@ export class StreamFramer {
       this.#pending = this.#pending.subarray(at);
       this.#scannedTo = 0;
     }
+    return pings;
   }
 
   #next(): Framed | undefined {
