@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeEvent } from "@earshot/analytics/seed/make-event.ts";
-import { callsTable, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
+import { callsTable, cardText, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
 import { CallState } from "@earshot/analytics/store/clickhouse/call-state.ts";
 import { createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
 import { RowBinaryWriter } from "@earshot/analytics/store/clickhouse/row-binary.ts";
@@ -116,7 +116,7 @@ try {
         const state = new CallState(event.tenantId, event.callId);
         state.apply(event);
         const card = state.toCard();
-        writeSettledCall(rows, event.tenantId, 2, card, JSON.stringify(card));
+        writeSettledCall(rows, event.tenantId, 2, card, cardText(card), "");
       }
       return rows;
     },

@@ -31,6 +31,14 @@ const part = (salt: string) => `(sipHash64(number, '${salt}') % 1000003 / 100000
 const callIdSql = "concat('b', lower(hex(MD5(toString(number)))))";
 const tenantSql = (tenants: readonly string[]) => `${literal(tenants)}[number % ${tenants.length} + 1]`;
 
+const vocabularySql = literal(bulkWords);
+// Squared: the first words of the list are the frequent ones. One word in twelve is a number that hardly any other call has.
+const wordSql =
+  `if(intHash64(number * 64 + x) % 12 = 0, toString(intHash64(number * 64 + x + 32) % 200000), ` +
+  `vocabulary[toUInt32(floor(${bulkWords.length} * pow(bitShiftRight(intHash64(number * 64 + x), 20) % 1000003 / 1000003, 2))) + 1])`;
+/** What is said in the call, in its one segment. */
+const textSql = `arrayStringConcat(arrayMap(x -> ${wordSql}, range(6 + sipHash64(number, 'length') % 12)), ' ')`;
+
 function callsSql(options: LargeOptions, from: number, count: number): string {
   // Within the day: the sum of two evens is a hill around midday, from seven to nineteen.
   const startedMs =
@@ -40,8 +48,8 @@ function callsSql(options: LargeOptions, from: number, count: number): string {
   const queues = literal(["Service", "Sales", "Billing", "Technical support", "Cancellations", "Complaints", "Reception", "Partners"]);
   return `
 INSERT INTO calls (tenant, newest_first, call_id, version, started_at, ended_at, duration_ms, termination, direction, queue, trunk_id, agent,
-  caller, agent_sentiment, caller_sentiment, attention, mos, alert_count, card)
-WITH ${startedMs} AS started_ms,
+  caller, agent_sentiment, caller_sentiment, attention, mos, alert_count, card, said)
+WITH ${vocabularySql} AS vocabulary, ${startedMs} AS started_ms,
   toUInt32(15000 - 240000 * log(1 - 0.98 * ${part("duration")})) AS lasted_ms,
   ${agents}[sipHash64(number, 'agent') % 200 + 1] AS agent_name,
   concat('+49', toString(30000000 + sipHash64(number, 'caller') % 60000000)) AS caller_number,
@@ -53,31 +61,22 @@ SELECT ${tenantSql(options.tenants)}, -started_ms, ${callIdSql} AS id, 4, fromUn
   agent_name, caller_number, toFloat32(round(0.1 + sentiment / 3, 3)) AS agent_mood, sentiment AS caller_mood,
   toFloat32(round(100 * pow(${part("attention")}, 4))) AS attention_score, toFloat32(round(4.41 - 2.5 * pow(${part("mos")}, 6), 2)) AS line_mos,
   toUInt16(${part("alert")} < 0.06) AS alerts_raised,
-  concat('{"id":"', id, '","startedAtMs":', toString(started_ms), ',"endedAtMs":', toString(started_ms + lasted_ms), ',"durationMs":', toString(lasted_ms),
-    ',"changedAtMs":', toString(started_ms), ',"termination":"', ended_by, '","terminationDetail":"","direction":"', way, '","queue":"', queue_name,
-    '","trunkId":"trunk-1","trunkName":"Main trunk","source":"siprec","agent":"', agent_name, '","caller":"', caller_number,
-    '","legs":[{"index":0,"label":"1","speaker":"agent","speakerReason":"extension-map","name":"","address":"sip:', toString(100 + sipHash64(number, 'agent') % 200),
-    '@pbx","agentName":"', agent_name, '","codec":"PCMA","state":"active"},{"index":1,"label":"2","speaker":"caller","speakerReason":"extension-map","name":"","address":"sip:',
-    caller_number, '@pbx","agentName":"","codec":"PCMA","state":"active"}],"recordingPaused":false,"agentSentiment":', toString(agent_mood),
-    ',"callerSentiment":', toString(caller_mood), ',"attention":', toString(attention_score), ',"talkRatio":', toString(round(0.3 + 0.4 * ${part("talk")}, 3)),
-    ',"mos":', toString(line_mos), ',"alertCount":', toString(alerts_raised), ',"dtmfCount":0,"stages":"ddddd","externalCallId":"pbx-', toString(number),
-    '","sipCallId":"', toString(number), '@pbx","peer":"192.0.2.10:5060","userAgent":"PBX/1.0","packetsReceived":', toString(intDiv(lasted_ms, 10)),
-    ',"packetsLost":0}')
+  concat('["', id, '",', toString(started_ms), ',', toString(started_ms + lasted_ms), ',', toString(started_ms), ',"', ended_by, '","","', way, '","', queue_name,
+    '","trunk-1","Main trunk","siprec",0,', toString(agent_mood), ',', toString(caller_mood), ',', toString(attention_score), ',',
+    toString(round(0.3 + 0.4 * ${part("talk")}, 3)), ',', toString(line_mos), ',', toString(alerts_raised), ',0,"ddddd","pbx-', toString(number), '","',
+    toString(number), '@pbx","192.0.2.10:5060","PBX/1.0",', toString(intDiv(lasted_ms, 10)), ',0,[[0,"1","agent","extension-map","","sip:',
+    toString(100 + sipHash64(number, 'agent') % 200), '@pbx","', agent_name, '","PCMA","active"],[1,"2","caller","extension-map","","sip:', caller_number,
+    '@pbx","","PCMA","active"]]]'), ${textSql}
 FROM numbers(${from}, ${count})
 SETTINGS max_threads = 2, max_insert_threads = 1`;
 }
 
 function segmentsSql(options: LargeOptions, from: number, count: number): string {
-  const vocabulary = literal(bulkWords);
-  // Squared: the first words of the list are the frequent ones. One word in twelve is a number that hardly any other call has.
-  const word =
-    `if(intHash64(number * 64 + x) % 12 = 0, toString(intHash64(number * 64 + x + 32) % 200000), ` +
-    `vocabulary[toUInt32(floor(${bulkWords.length} * pow(bitShiftRight(intHash64(number * 64 + x), 20) % 1000003 / 1000003, 2))) + 1])`;
   return `
 INSERT INTO segments (tenant, call_id, start_ms, segment_id, revision, leg, end_ms, text, engine, engine_version, language, confidence)
-WITH ${vocabulary} AS vocabulary, ${callIdSql} AS id, toUInt32(2000 + sipHash64(number, 'start') % 20000) AS starts_ms
+WITH ${vocabularySql} AS vocabulary, ${callIdSql} AS id, toUInt32(2000 + sipHash64(number, 'start') % 20000) AS starts_ms
 SELECT ${tenantSql(options.tenants)}, id, starts_ms, concat(id, '-', toString(number % 2), '-', toString(starts_ms)), 1, number % 2, starts_ms + 4000,
-  arrayStringConcat(arrayMap(x -> ${word}, range(6 + sipHash64(number, 'length') % 12)), ' '), 'bulk', '1', 'en', 0.9
+  ${textSql}, 'bulk', '1', 'en', 0.9
 FROM numbers(${from}, ${count})
 SETTINGS max_threads = 2, max_insert_threads = 1`;
 }

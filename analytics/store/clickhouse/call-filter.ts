@@ -7,8 +7,9 @@ import { ofTenant } from "./tenant-query.ts";
 export const neutralSentiment = 0.05;
 
 export type CallFilter = {
-  /** Follows `WHERE tenant = {tenant:String}`; begins with AND. */
-  readonly sql: string;
+  /** Follow `WHERE tenant = {tenant:String}`; begin with AND. Of the settled calls nothing is asked that holds for all of them. */
+  readonly settled: string;
+  readonly open: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly terms: SearchTerms;
   /** The search has no word that could be found, so nothing matches. */
@@ -19,6 +20,8 @@ export type CallFilter = {
 
 export function callFilter(query: CallQuery): CallFilter {
   const conditions: string[] = [];
+  const ofSettled: string[] = [];
+  const ofOpen: string[] = [];
   const params: Record<string, unknown> = {};
   const add = (condition: string, name?: string, value?: unknown) => {
     conditions.push(condition);
@@ -28,10 +31,14 @@ export function callFilter(query: CallQuery): CallFilter {
   if (query.to !== undefined) add("newest_first > -{toMs:Int64}", "toMs", Date.parse(query.to));
   if (query.from !== undefined) add("newest_first <= -{fromMs:Int64}", "fromMs", Date.parse(query.from));
   if (query.agent !== undefined) add("agent = {agent:String}", "agent", query.agent);
-  if (query.caller !== undefined) add("positionCaseInsensitiveUTF8(caller, {caller:String}) > 0", "caller", query.caller);
+  if (query.caller !== undefined)
+    add(`${/\p{L}/u.test(query.caller) ? "positionCaseInsensitiveUTF8" : "position"}(caller, {caller:String}) > 0`, "caller", query.caller);
   if (query.queue !== undefined) add("queue = {queue:String}", "queue", query.queue);
   if (query.trunkId !== undefined) add("trunk_id = {trunkId:String}", "trunkId", query.trunkId);
-  if (query.termination !== undefined) add("termination = {termination:String} AND ended_at != 0", "termination", query.termination);
+  if (query.termination !== undefined) {
+    add("termination = {termination:String}", "termination", query.termination);
+    ofOpen.push("ended_at != 0");
+  }
   if (query.direction !== undefined) add("direction = {direction:String}", "direction", query.direction);
   if (query.minAttention !== undefined) add("attention >= {minAttention:Float64}", "minAttention", query.minAttention);
   if (query.minDurationMs !== undefined) add("duration_ms >= {minDurationMs:Float64}", "minDurationMs", query.minDurationMs);
@@ -40,21 +47,26 @@ export function callFilter(query: CallQuery): CallFilter {
   if (query.sentiment === "positive") add(`caller_sentiment >= ${neutralSentiment}`);
   if (query.sentiment === "neutral") add(`abs(caller_sentiment) < ${neutralSentiment}`);
   if (query.hasAlerts !== undefined) add(query.hasAlerts ? "alert_count > 0" : "alert_count = 0");
-  if (query.live !== undefined) add(query.live ? "ended_at = 0" : "ended_at != 0");
+  if (query.live !== undefined) ofOpen.push(query.live ? "ended_at = 0" : "ended_at != 0");
   const terms = query.q === undefined ? [] : parseSearch(query.q);
+  const words = terms.flatMap((term) => (term.length === 1 ? term : []));
+  if (words.length > 0) {
+    params.words = words;
+    ofSettled.push("hasAllTokens(said, {words:Array(String)})");
+  }
   for (const [index, term] of terms.entries()) {
     const name = `term${index}`;
-    // All words first, which the index answers alone; only what has them is read for their order.
-    const inOrder = term.length === 1 ? "" : ` AND hasPhrase(text, {${name}Phrase:String})`;
-    add(
-      `call_key IN (SELECT call_key FROM segments WHERE ${ofTenant} AND hasAllTokens(text, {${name}:Array(String)})${inOrder})`,
-      name,
-      term,
+    params[name] = term.join(" ");
+    if (term.length > 1) ofSettled.push(`hasPhrase(said, {${name}:String})`);
+    // The open calls are few: their segments are found by the primary key, and read.
+    ofOpen.push(
+      `call_id IN (SELECT call_id FROM segments FINAL WHERE ${ofTenant} AND call_id IN (SELECT call_id FROM calls_open WHERE ${ofTenant}) AND hasPhrase(lowerUTF8(text), {${name}:String}))`,
     );
-    if (term.length > 1) params[`${name}Phrase`] = term.join(" ");
   }
+  const both = (more: readonly string[]) => [...conditions, ...more].map((condition) => ` AND ${condition}`).join("");
   return {
-    sql: conditions.map((condition) => ` AND ${condition}`).join(""),
+    settled: both(ofSettled),
+    open: both(ofOpen),
     params,
     terms,
     impossible: query.q !== undefined && query.q.trim() !== "" && terms.length === 0,

@@ -2,6 +2,7 @@
 import type { CallSummary, Leg, Termination } from "@earshot/proto/api/calls.ts";
 import { termination as terminations } from "@earshot/proto/api/calls.ts";
 import { stagesFromLetters } from "./ledger.ts";
+import { nameOfSide } from "./legs.ts";
 import type { RowBinaryWriter } from "./row-binary.ts";
 import { target } from "./tables.ts";
 
@@ -11,7 +12,9 @@ const shared =
   "attention Float32, mos Nullable(Float32), alert_count UInt16, card String";
 
 /** Settled calls: each is there once. */
-export const callsTable = target("calls", `tenant String, newest_first Int64, call_id String, version UInt64, ${shared}`);
+export const callsTable = target("calls", `tenant String, newest_first Int64, call_id String, version UInt64, ${shared}, said String`);
+/** Between two segments in `said`: a token of its own that nobody says (private use), so that no phrase reaches across. */
+export const saidSeparator = " \u{E000} ";
 
 /** Calls that are up or changed a moment ago: the newest version counts. */
 export const openCallsTable = target(
@@ -59,16 +62,143 @@ export type CallCard = {
 export type CallRow = { version: number; card: string };
 export const callRowColumns = "toFloat64(version) AS version, card";
 
-export function parseCard(row: CallRow): CallCard {
-  return JSON.parse(row.card) as CallCard;
+/** The card as text: the values in a fixed order, without their names, since ten million of them are stored; what follows from others is left out. */
+export function cardText(card: CallCard): string {
+  return JSON.stringify([
+    card.id,
+    card.startedAtMs,
+    card.endedAtMs,
+    card.changedAtMs,
+    card.termination,
+    card.terminationDetail,
+    card.direction,
+    card.queue,
+    card.trunkId,
+    card.trunkName,
+    card.source,
+    card.recordingPaused ? 1 : 0,
+    card.agentSentiment,
+    card.callerSentiment,
+    card.attention,
+    card.talkRatio,
+    card.mos,
+    card.alertCount,
+    card.dtmfCount,
+    card.stages,
+    card.externalCallId,
+    card.sipCallId,
+    card.peer,
+    card.userAgent,
+    card.packetsReceived,
+    card.packetsLost,
+    card.legs.map((leg) => [
+      leg.index,
+      leg.label,
+      leg.speaker,
+      leg.speakerReason,
+      leg.name,
+      leg.address,
+      leg.agentName,
+      leg.codec,
+      leg.state,
+    ]),
+  ]);
 }
 
-export function writeSettledCall(out: RowBinaryWriter, tenant: string, version: number, card: CallCard, json: string): void {
+type LegText = [number, string, Leg["speaker"], string, string, string, string, string, Leg["state"]];
+type CardText = [
+  id: string,
+  startedAtMs: number,
+  endedAtMs: number,
+  changedAtMs: number,
+  termination: string,
+  terminationDetail: string,
+  direction: string,
+  queue: string,
+  trunkId: string,
+  trunkName: string,
+  source: string,
+  recordingPaused: number,
+  agentSentiment: number | null,
+  callerSentiment: number | null,
+  attention: number,
+  talkRatio: number | null,
+  mos: number | null,
+  alertCount: number,
+  dtmfCount: number,
+  stages: string,
+  externalCallId: string,
+  sipCallId: string,
+  peer: string,
+  userAgent: string,
+  packetsReceived: number,
+  packetsLost: number,
+  legs: LegText[],
+];
+
+export function parseCard(row: CallRow): CallCard {
+  const text = JSON.parse(row.card) as CardText;
+  const legs = text[26].map(
+    ([index, label, speaker, speakerReason, name, address, agentName, codec, state]): Leg => ({
+      index,
+      label,
+      speaker,
+      speakerReason,
+      name,
+      address,
+      agentName,
+      codec,
+      state,
+    }),
+  );
+  return {
+    id: text[0],
+    startedAtMs: text[1],
+    endedAtMs: text[2],
+    changedAtMs: text[3],
+    termination: text[4],
+    terminationDetail: text[5],
+    direction: text[6],
+    queue: text[7],
+    trunkId: text[8],
+    trunkName: text[9],
+    source: text[10],
+    recordingPaused: text[11] === 1,
+    agentSentiment: text[12],
+    callerSentiment: text[13],
+    attention: text[14],
+    talkRatio: text[15],
+    mos: text[16],
+    alertCount: text[17],
+    dtmfCount: text[18],
+    stages: text[19],
+    externalCallId: text[20],
+    sipCallId: text[21],
+    peer: text[22],
+    userAgent: text[23],
+    packetsReceived: text[24],
+    packetsLost: text[25],
+    durationMs: durationOf(text[1], text[2]),
+    agent: nameOfSide(legs, "agent"),
+    caller: nameOfSide(legs, "caller"),
+    legs,
+  };
+}
+
+/** Neither ended without a start nor up has a length. */
+export function durationOf(startedAtMs: number, endedAtMs: number): number | null {
+  return endedAtMs > 0 && startedAtMs > 0 ? Math.max(0, endedAtMs - startedAtMs) : null;
+}
+
+/** @param said the call's words; saidSeparator between segments */
+export function writeSettledCall(out: RowBinaryWriter, tenant: string, version: number, card: CallCard, text: string, said: string): void {
   out.string(tenant);
   out.i64(-card.startedAtMs);
   out.string(card.id);
   out.i64(version);
-  writeShared(out, card, json);
+  writeShared(out, card, text);
+  out.string(said);
+  out.rows++;
 }
 
 /** @param inSettled there may be a row among the settled calls too, which this one replaces */
@@ -77,7 +207,7 @@ export function writeOpenCall(
   tenant: string,
   version: number,
   card: CallCard,
-  json: string,
+  text: string,
   inSettled: boolean,
   nowMs: number,
 ): void {
@@ -87,10 +217,11 @@ export function writeOpenCall(
   out.u8(inSettled ? 1 : 0);
   out.i64(nowMs);
   out.i64(-card.startedAtMs);
-  writeShared(out, card, json);
+  writeShared(out, card, text);
+  out.rows++;
 }
 
-function writeShared(out: RowBinaryWriter, card: CallCard, json: string): void {
+function writeShared(out: RowBinaryWriter, card: CallCard, text: string): void {
   out.i64(card.startedAtMs);
   out.i64(card.endedAtMs);
   out.nullableU32(card.durationMs);
@@ -105,8 +236,7 @@ function writeShared(out: RowBinaryWriter, card: CallCard, json: string): void {
   out.f32(card.attention);
   out.nullableF32(card.mos);
   out.u16(card.alertCount);
-  out.string(json);
-  out.rows++;
+  out.string(text);
 }
 
 const directions = new Set<string>(["inbound", "outbound", "internal", "unknown"]);

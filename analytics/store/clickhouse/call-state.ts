@@ -4,7 +4,7 @@
  */
 import type { Leg } from "@earshot/proto/api/calls.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
-import type { CallCard, CallRow } from "./call-row.ts";
+import { type CallCard, type CallRow, durationOf, saidSeparator } from "./call-row.ts";
 import { isStage, outcomeOf, type StageName, type StageState, stagesToLetters, supersedes } from "./ledger.ts";
 import { legsOf, nameOfSide, speakerOfLeg } from "./legs.ts";
 import { conversationVersion, unknownBelowZero } from "./tables.ts";
@@ -31,6 +31,8 @@ export class CallState {
   #alerts: Set<string> | undefined;
   #keyPresses: Set<string> | undefined;
   #stages: Map<StageName, StageState> | undefined;
+  /** Words that came since the last write. */
+  #words: Map<string, PayloadOf<"transcriptSegment">> | undefined;
   conversationVersion = -1;
   attentionAtMs = -1;
 
@@ -94,8 +96,13 @@ export class CallState {
         if (isStage(payload.value.stage) && outcome !== undefined) this.reach(payload.value.stage, { outcome, atMs });
         break;
       }
+      case "transcriptSegment":
+        this.#words ??= new Map();
+        if (payload.value.revision >= (this.#words.get(payload.value.segmentId)?.revision ?? 0))
+          this.#words.set(payload.value.segmentId, payload.value);
+        break;
       default:
-        // Segments and recordings make a call known, but are no columns of its row.
+        // A recording makes a call known, but is no column of its row.
         break;
     }
   }
@@ -129,6 +136,24 @@ export class CallState {
     if (supersedes(state, this.#stages.get(stage))) this.#stages.set(stage, state);
   }
 
+  /** Words came since `wordsWritten`. */
+  get hasNewWords(): boolean {
+    return this.#words !== undefined;
+  }
+
+  /** The words that came since `wordsWritten`, for the search. */
+  said(): string {
+    if (this.#words === undefined) return "";
+    return [...this.#words.values()]
+      .sort((a, b) => a.startMs - b.startMs)
+      .map((segment) => segment.text)
+      .join(saidSeparator);
+  }
+
+  wordsWritten(): void {
+    this.#words = undefined;
+  }
+
   get nextVersion(): number {
     return (this.stored?.version ?? 0) + versionStep;
   }
@@ -138,7 +163,7 @@ export class CallState {
     const card = this.#card;
     card.startedAtMs = this.startedAtMs;
     card.endedAtMs = this.endedAtMs;
-    card.durationMs = this.endedAtMs > 0 && this.startedAtMs > 0 ? Math.max(0, this.endedAtMs - this.startedAtMs) : null;
+    card.durationMs = durationOf(this.startedAtMs, this.endedAtMs);
     card.changedAtMs = this.#changedAtMs;
     card.legs = this.legs;
     card.agent = nameOfSide(this.legs, "agent");

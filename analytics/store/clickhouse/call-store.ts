@@ -113,7 +113,9 @@ async function facets(query: TenantQuery, tenant: TenantId): Promise<{ agents: s
     (
       await query<{ value: string }>(
         tenant,
-        `SELECT ${column} AS value FROM (SELECT ${column} FROM calls WHERE ${ofTenant} AND ${column} != '' UNION ALL SELECT ${column} FROM calls_open WHERE ${ofTenant} AND newest_first < 0 AND ${column} != '') GROUP BY value ORDER BY count() DESC, value LIMIT {max:UInt32}`,
+        `SELECT value FROM (SELECT toString(${column}) AS value, count() AS calls FROM calls WHERE ${ofTenant} GROUP BY ${column} UNION ALL ` +
+          `SELECT toString(${column}) AS value, count() AS calls FROM calls_open WHERE ${ofTenant} AND newest_first < 0 GROUP BY ${column}) ` +
+          "WHERE value != '' GROUP BY value ORDER BY sum(calls) DESC, value LIMIT {max:UInt32}",
         { max: facetValues },
       )
     ).map((row) => row.value);

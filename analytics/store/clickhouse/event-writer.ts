@@ -4,7 +4,7 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import type { CallRow } from "./call-row.ts";
-import { callsTable, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
+import { callsTable, cardText, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import type { CallState } from "./call-state.ts";
 import { type CallStates, keyOf } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
@@ -62,6 +62,7 @@ export class EventWriter {
       const { written, settled } = this.#writeCalls(states);
       for (const table of [callsTable, openCallsTable]) await this.#insert(table, this.#rows(table));
       for (const [state, row] of written) state.stored = row;
+      for (const state of states.values()) state.wordsWritten();
       // What went to the settled calls at once is done with: most likely nothing follows, and what does is read back.
       for (const state of settled) states.delete(keyOf(state.tenant, state.callId));
       this.#states.keep(states);
@@ -82,16 +83,17 @@ export class EventWriter {
     const settled: CallState[] = [];
     for (const state of states.values()) {
       const card = state.toCard();
-      const json = JSON.stringify(card);
-      if (state.stored?.card === json) continue;
-      const version = state.nextVersion;
+      const text = cardText(card);
       const isOld = card.startedAtMs > 0 && card.endedAtMs > 0 && nowMs - card.endedAtMs > settleAfterMs;
+      // Among the settled calls the row holds the words too, so new ones open it again.
+      if (state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
+      const version = state.nextVersion;
       if (isOld && state.stored === undefined) {
-        writeSettledCall(this.#rows(callsTable), state.tenant, version, card, json);
+        writeSettledCall(this.#rows(callsTable), state.tenant, version, card, text, state.said());
         settled.push(state);
       } else {
-        writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, json, isOld, nowMs);
-        written.set(state, { version, card: json });
+        writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
+        written.set(state, { version, card: text });
       }
     }
     return { written, settled };

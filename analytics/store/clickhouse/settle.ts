@@ -1,5 +1,5 @@
 /** Moves calls that rest from `calls_open` to `calls`, each once and in an order that a crash at any point does no harm to. */
-import { callsTable, openCallsTable } from "./call-row.ts";
+import { callsTable, openCallsTable, saidSeparator } from "./call-row.ts";
 import type { CallStates } from "./call-states.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 
@@ -36,9 +36,12 @@ export async function settleCalls(connection: ColumnStoreConnection, nowMs: numb
         tenants: again.map((row) => row.tenant),
         ids: again.map((row) => row.call_id),
       });
+    // The words as they stand now, for the search: settled calls are searched in this column alone.
     await connection.execute(
-      `INSERT INTO calls (${callsTable.columns}) SELECT ${callsTable.columns} FROM calls_open FINAL WHERE ${theirs}`,
-      params,
+      `INSERT INTO calls (${callsTable.columns}) SELECT ${callsTable.columns} FROM (SELECT * FROM calls_open FINAL WHERE ${theirs}) AS c LEFT JOIN ` +
+        "(SELECT tenant, call_id, arrayStringConcat(arrayMap(part -> part.2, arraySort(groupArray((start_ms, text)))), {separator:String}) AS said " +
+        `FROM segments FINAL WHERE ${theirs} GROUP BY tenant, call_id) AS s USING (tenant, call_id)`,
+      { ...params, separator: saidSeparator },
     );
     await connection.execute(`DELETE FROM calls_open WHERE ${theirs}`, params);
     for (const row of rows) {

@@ -1,9 +1,8 @@
--- Final utterances. A higher revision of a segment replaces a lower one.
+-- Final utterances. A higher revision of a segment replaces a lower one. Searches read `calls.said`, which is made of these.
 CREATE TABLE IF NOT EXISTS segments
 (
     tenant LowCardinality(String),
     call_id String CODEC(ZSTD(1)),
-    call_key UInt64 DEFAULT sipHash64(call_id) CODEC(NONE),
     start_ms UInt32 CODEC(Delta, ZSTD(1)),
     segment_id String CODEC(ZSTD(1)),
     revision UInt32 CODEC(ZSTD(1)),
@@ -19,8 +18,7 @@ CREATE TABLE IF NOT EXISTS segments
     language LowCardinality(String),
     confidence Float32 CODEC(ZSTD(1)),
     lost_ms UInt32 CODEC(ZSTD(1)),
-    error String CODEC(ZSTD(1)),
-    INDEX words text TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lowerUTF8(text))
+    error String CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(revision)
 ORDER BY (tenant, call_id, start_ms, segment_id)
