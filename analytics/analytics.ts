@@ -5,9 +5,11 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import type { platformSettings } from "@earshot/platform/settings.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ApiContext, ApiSettings, DemoCalls, Readiness, StatusFacts } from "./api/context.ts";
@@ -22,10 +24,12 @@ import { LiveHub } from "./live/live-hub.ts";
 import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
 import type { CallStore, DirectoryStore } from "./store/port.ts";
 import { createDirectoryStore } from "./store/postgres/directory-store.ts";
+import type { ServerState } from "./store/postgres/server-keeper.ts";
 import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
 
 export type AnalyticsSettings = {
+  readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes">;
   readonly api: ApiSettings;
   readonly store: SettingsOf<typeof storeSettings>;
   readonly postgres: SettingsOf<typeof postgresSettings>;
@@ -66,15 +70,15 @@ export type Analytics = Component & {
  */
 export function createAnalytics(options: AnalyticsOptions): Analytics {
   const { settings, log, metrics, clock, eventLog, dataDir } = options;
-  let databaseLost = false;
+  let database: ServerState = "up";
   const directory = createDirectoryStore({
     url: settings.store.relationalStore,
     dataDir,
     log,
     clock,
     settings: settings.postgres,
-    onLost: () => {
-      databaseLost = true;
+    onState: (state) => {
+      database = state;
     },
   });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
@@ -95,14 +99,18 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     speech: options.speech,
   });
   const refusals = new Refusals(eventLog);
-  const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock });
+  const tenantSettings = new TenantSettingsPublisher({
+    directory,
+    eventLog,
+    clock,
+    log,
+    maxRecordBytes: settings.platform.maxRecordBytes,
+  });
   const { objectStore, speech, demoCalls, uiDirectory, statusFacts } = options;
   const readiness = (): Readiness => {
     const { ready, reasons } = options.readiness();
-    // Calls go on without it: they are in the event log. Nobody can log in, though, and only a restart brings it back.
-    return databaseLost
-      ? { ready: false, reasons: [...reasons, "the embedded PostgreSQL has ended; restart Earshot"] }
-      : { ready, reasons };
+    // Calls go on without it: they are in the event log. Nobody can log in, though.
+    return database === "up" ? { ready, reasons } : { ready: false, reasons: [...reasons, databaseReasons[database]] };
   };
   const context: ApiContext = {
     settings: settings.api,
@@ -124,17 +132,18 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     statusFacts,
   };
   const http = new HttpServer(context);
-  const components: readonly Component[] = [directory, calls, ingest, insights, liveCalls, liveHub, refusals, http];
-  const running: Component[] = [];
   let oneTimePassword: string | undefined;
-
-  const stop = async (deadlineMs: number): Promise<void> => {
-    const end = clock.monotonicMs() + deadlineMs;
-    for (const component of running.splice(0).reverse())
-      await component.stop(Math.max(0, end - clock.monotonicMs())).catch((error: unknown) => {
-        log.error({ err: error, component: component.name }, "A part of analytics could not stop cleanly");
-      });
+  const bootstrap: Component = {
+    name: "bootstrap",
+    async start() {
+      const { adminPassword, adminApiKey } = settings.api;
+      ({ oneTimePassword } = await directory.bootstrap({ adminPassword, adminApiKey }));
+      await tenantSettings.publishAll();
+    },
+    async stop() {},
   };
+  const components: readonly Component[] = [directory, bootstrap, calls, ingest, insights, liveCalls, liveHub, refusals, http];
+  let running: Running | undefined;
 
   return {
     name: "analytics",
@@ -148,21 +157,15 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
       return http.address;
     },
     async start() {
-      try {
-        for (const component of components) {
-          await component.start();
-          running.push(component);
-          if (component === directory) {
-            const { adminPassword, adminApiKey } = settings.api;
-            ({ oneTimePassword } = await directory.bootstrap({ adminPassword, adminApiKey }));
-            await tenantSettings.publishAll();
-          }
-        }
-      } catch (error) {
-        await stop(5000);
-        throw error;
-      }
+      running = await run(components, { log, clock });
     },
-    stop,
+    async stop(deadlineMs) {
+      await running?.stop(deadlineMs);
+    },
   };
 }
+
+const databaseReasons = {
+  restarting: "the embedded PostgreSQL has ended and is being started again",
+  ended: "the embedded PostgreSQL keeps ending; restart Earshot",
+} as const;

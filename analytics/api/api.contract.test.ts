@@ -1,9 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
 import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TenantSettingsPublisher } from "./tenant-settings.ts";
 import { exampleCall } from "./testing/example-call.ts";
 import { callStarted } from "./testing/example-events.ts";
 import { eventually, password, startTestApi, type TestApi } from "./testing/test-api.ts";
@@ -185,6 +188,65 @@ describe("settings", () => {
     expect(audit.data[0]?.actor).toBe("key:EARSHOT_ADMIN_API_KEY");
     const versions = (await api.events(topics.settings.name)).map((event) => (event.payload.value as { version: number }).version);
     expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+  });
+
+  test("what would not fit into one record of the event log is refused and not saved; the other tenants are told all the same", async () => {
+    const { second } = api.tenants;
+    const key = api.keys.second;
+    const long = (n: number, fill: string) => Array.from({ length: 100 }, (_, i) => `${n}-${i}-`.padEnd(253, fill));
+    let refused: Response | undefined;
+    let made = 0;
+    while (refused === undefined && made < 40) {
+      const json = { name: `t${made}`, requestHosts: long(made, "h"), tlsPeers: long(made, "p") };
+      const answer = await api.request("/api/v1/trunks", { method: "POST", key, json });
+      if (answer.status === 201) made += 1;
+      else refused = answer;
+    }
+    expect(refused?.status).toBe(402);
+    expect(await errorOf(refused!)).toMatchObject({ code: "settings_too_large", category: "quota" });
+    const trunks = await api.directory.trunks(second);
+    expect(trunks).toHaveLength(made);
+    const vocabulary = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(100, "v"));
+    expect((await api.request("/api/v1/tenant", { method: "PATCH", key, json: { vocabulary } })).status).toBe(402);
+    expect((await api.directory.tenant(second))?.vocabulary).toEqual([]);
+    const csv = Array.from({ length: 1000 }, (_, i) => `${i},${"a".repeat(100)},${"b".repeat(100)},${"c".repeat(100)}`).join("\n");
+    const imported = await api.request("/api/v1/extensions/import", {
+      method: "POST",
+      key,
+      headers: { "content-type": "text/csv" },
+      body: csv,
+    });
+    expect(imported.status).toBe(402);
+    expect(await api.directory.extensions(second)).toEqual([]);
+
+    // Settings that were saved before the limit was lowered.
+    const strict = new TenantSettingsPublisher({
+      directory: api.directory,
+      eventLog: api.eventLog,
+      clock: systemClock,
+      log: silentLog,
+      maxRecordBytes: 100_000,
+    });
+    const toldOf = async (tenant: string) => (await api.events(topics.settings.name)).filter((event) => event.tenantId === tenant).length;
+    const [firstBefore, secondBefore] = [await toldOf(api.tenants.first), await toldOf(second)];
+    await strict.publishAll();
+    expect([await toldOf(api.tenants.first), await toldOf(second)]).toEqual([firstBefore + 1, secondBefore]);
+    for (const { id } of trunks) expect((await api.request(`/api/v1/trunks/${id}`, { method: "DELETE", key })).status).toBe(204);
+  });
+
+  test("a trunk that claims what another tenant's trunk admits is refused, and says by which field; told with its age", async () => {
+    const key = api.keys.second;
+    const answer = await api.request("/api/v1/trunks", { method: "POST", key, json: { name: "mine", sourceNetworks: ["127.0.0.1/32"] } });
+    expect(answer.status).toBe(409);
+    const error = (await errorOf(answer)) as { code: string; details?: unknown };
+    expect(error).toMatchObject({ code: "trunk_claim_taken", details: { fields: [{ field: "sourceNetworks", problem: "is taken" }] } });
+    expect(JSON.stringify(error)).not.toContain(api.tenants.first);
+    const created = await api.request("/api/v1/trunks", { method: "POST", key, json: { name: "mine", sourceNetworks: ["192.0.2.0/24"] } });
+    const { id } = (await created.json()) as { id: string };
+    const told = (await api.events(topics.settings.name)).filter((event) => event.tenantId === api.tenants.second).at(-1);
+    const [trunk] = told?.payload.case === "tenantSettings" ? told.payload.value.trunks : [];
+    expect(Math.abs((trunk?.createdAtMs ?? 0) - Date.now())).toBeLessThan(60_000);
+    await api.request(`/api/v1/trunks/${id}`, { method: "DELETE", key });
   });
 
   test("what is wrong is refused field by field", async () => {

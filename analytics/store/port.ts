@@ -44,6 +44,11 @@ export type UserRow = {
 export type NewUser = Pick<UserRow, "email" | "name" | "role" | "passwordHash" | "mustChangePassword">;
 export type SessionRow = { user: UserRow; tenant: TenantRow; expiresAt: Date };
 
+/** What gateway and pipeline are told of a tenant. `createdAtMs`: since when the trunk claims what it claims (Unix ms). */
+export type StoredSettings = { tenant: TenantRow; trunks: (Trunk & { createdAtMs: number })[]; extensions: Extension[] };
+/** Looks at a tenant's settings as a change leaves them; what it throws undoes the change. */
+export type SettingsCheck = (settings: StoredSettings) => void;
+
 /** Relational store (PostgreSQL, row-level security): tenants, people, access, settings, audit. */
 export interface DirectoryStore extends Component {
   /** First start: one tenant, its administrator, one trunk that admits loopback. Returns the one-time password where it made one. */
@@ -55,7 +60,13 @@ export interface DirectoryStore extends Component {
   /** @throws EarshotError conflict where the administrator's e-mail is taken */
   createTenant(input: { name: string; timezone: string; admin: NewUser }): Promise<TenantRow>;
   tenant(tenant: TenantId): Promise<TenantRow | undefined>;
-  updateTenant(tenant: TenantId, change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>): Promise<TenantRow>;
+  updateTenant(
+    tenant: TenantId,
+    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>,
+    check?: SettingsCheck,
+  ): Promise<TenantRow>;
+  /** All of them as of one moment; undefined where there is no such tenant. */
+  settings(tenant: TenantId): Promise<StoredSettings | undefined>;
 
   userByEmail(email: string): Promise<UserRow | undefined>;
   /** @throws EarshotError conflict where the e-mail is taken, in whichever tenant */
@@ -71,12 +82,13 @@ export interface DirectoryStore extends Component {
   deleteApiKey(tenant: TenantId, id: string): Promise<boolean>;
 
   trunks(tenant: TenantId): Promise<Trunk[]>;
-  saveTrunk(tenant: TenantId, trunk: Trunk): Promise<Trunk>;
+  /** @throws EarshotError conflict where a trunk of another tenant admits the same */
+  saveTrunk(tenant: TenantId, trunk: Trunk, check?: SettingsCheck): Promise<Trunk>;
   deleteTrunk(tenant: TenantId, id: string): Promise<boolean>;
   extensions(tenant: TenantId): Promise<Extension[]>;
   /** All of them or none; by id. */
-  saveExtensions(tenant: TenantId, extensions: readonly Extension[]): Promise<void>;
-  saveExtension(tenant: TenantId, extension: Extension): Promise<Extension>;
+  saveExtensions(tenant: TenantId, extensions: readonly Extension[], check?: SettingsCheck): Promise<void>;
+  saveExtension(tenant: TenantId, extension: Extension, check?: SettingsCheck): Promise<Extension>;
   deleteExtension(tenant: TenantId, id: string): Promise<boolean>;
   phraseRules(tenant: TenantId): Promise<PhraseRule[]>;
   savePhraseRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule>;

@@ -84,7 +84,7 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
     { config: admin, schema: { tags: ["tenant"], body: tenantChange, response: { 200: tenantView } } },
     async (request) => {
       const { tenant, actor } = who(request);
-      const changed = await directory.updateTenant(tenant.id, request.body);
+      const changed = await directory.updateTenant(tenant.id, request.body, tenantSettings.check);
       await directory.audit(tenant.id, { actor, action: "tenant.change", subject: tenant.id, details: { ...request.body } });
       await tenantSettings.publish(tenant.id);
       return changed;

@@ -53,7 +53,7 @@ export function extensionImportRoutes(api: Api, context: ApiContext): void {
         save.push(completeExtension(item.input, before?.id ?? randomUUID()));
       }
       if (save.length > 0) {
-        await directory.saveExtensions(tenant.id, save);
+        await directory.saveExtensions(tenant.id, save, tenantSettings.check);
         const updated = save.length - created;
         await directory.audit(tenant.id, {
           actor,

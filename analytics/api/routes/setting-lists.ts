@@ -16,7 +16,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { DirectoryStore } from "../../store/port.ts";
+import type { DirectoryStore, SettingsCheck } from "../../store/port.ts";
 import { who } from "../access-control.ts";
 import type { Api, ApiContext } from "../context.ts";
 import { type ListQuery, listQuery, pageOf } from "../list-query.ts";
@@ -32,7 +32,7 @@ type Resource<T extends { id: string }, I> = {
   /** The whole item from what was sent. */
   complete(input: I, id: string): T;
   all(directory: DirectoryStore, tenant: TenantId): Promise<T[]>;
-  save(directory: DirectoryStore, tenant: TenantId, item: T): Promise<T>;
+  save(directory: DirectoryStore, tenant: TenantId, item: T, check: SettingsCheck): Promise<T>;
   remove(directory: DirectoryStore, tenant: TenantId, id: string): Promise<boolean>;
   /** Items of one tenant, at most. */
   most: number;
@@ -60,7 +60,7 @@ export function settingListRoutes(api: Api, context: ApiContext): void {
       queue: input.queue ?? "",
     }),
     all: (directory, tenant) => directory.trunks(tenant),
-    save: (directory, tenant, item) => directory.saveTrunk(tenant, item),
+    save: (directory, tenant, item, check) => directory.saveTrunk(tenant, item, check),
     remove: (directory, tenant, id) => directory.deleteTrunk(tenant, id),
     most: 1000,
   });
@@ -71,7 +71,7 @@ export function settingListRoutes(api: Api, context: ApiContext): void {
     input: extensionInput,
     complete: completeExtension,
     all: (directory, tenant) => directory.extensions(tenant),
-    save: (directory, tenant, item) => directory.saveExtension(tenant, item),
+    save: (directory, tenant, item, check) => directory.saveExtension(tenant, item, check),
     remove: (directory, tenant, id) => directory.deleteExtension(tenant, id),
     most: context.settings.extensionsPerTenant,
   });
@@ -135,7 +135,7 @@ function resource<T extends { id: string }, I>(api: Api, context: ApiContext, sp
       const { tenant, actor } = who(request);
       if ((await spec.all(directory, tenant.id)).length >= spec.most)
         throw new EarshotError("quota", `${spec.noun}_limit`, `There are ${spec.most} already.`, { remedy: "Delete what is not used." });
-      const item = await spec.save(directory, tenant.id, spec.complete(request.body as I, randomUUID()));
+      const item = await spec.save(directory, tenant.id, spec.complete(request.body as I, randomUUID()), tenantSettings.check);
       await changed(tenant.id, actor, "create", item.id, { ...item });
       return reply.status(201).send(item);
     },
@@ -147,7 +147,12 @@ function resource<T extends { id: string }, I>(api: Api, context: ApiContext, sp
       const { tenant, actor } = who(request);
       const before = await find(tenant.id, request.params.id);
       // What is not sent stays as it is.
-      const item = await spec.save(directory, tenant.id, spec.complete({ ...before, ...(request.body as I & object) }, before.id));
+      const item = await spec.save(
+        directory,
+        tenant.id,
+        spec.complete({ ...before, ...(request.body as I & object) }, before.id),
+        tenantSettings.check,
+      );
       await changed(tenant.id, actor, "change", item.id, { before, after: item });
       return item;
     },

@@ -41,6 +41,7 @@ export type TestApi = {
   objects: ObjectStore;
   liveCalls: LiveCalls;
   liveHub: LiveHub;
+  tenantSettings: TenantSettingsPublisher;
   logLines: string[];
   oneTimePassword: string;
   /** With the first tenant's key unless another is given; `key: null` sends none. */
@@ -115,6 +116,8 @@ export async function startTestApi(
     speech,
   });
   const refusals = new Refusals(eventLog);
+  const { maxRecordBytes } = values.platform;
+  const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock, log, maxRecordBytes });
   const http = new HttpServer({
     settings,
     log,
@@ -127,7 +130,7 @@ export async function startTestApi(
     liveCalls,
     liveHub,
     refusals,
-    tenantSettings: new TenantSettingsPublisher({ directory, eventLog, clock }),
+    tenantSettings,
     speech,
     demoCalls: options.demoCalls,
     uiDirectory: options.uiDirectory,
@@ -161,6 +164,7 @@ export async function startTestApi(
     objects,
     liveCalls,
     liveHub,
+    tenantSettings,
     logLines,
     oneTimePassword,
     request,

@@ -1,12 +1,14 @@
 /** Reaches PostgreSQL (ours or yours), migrates it, and opens the pool of the role that row-level security binds. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import pg, { type Client, type ClientConfig, type Pool } from "pg";
 import { startEmbeddedServer } from "./embedded-server.ts";
 import { migrate } from "./migrate.ts";
+import type { ServerState } from "./server-keeper.ts";
 import type { postgresSettings } from "./settings.ts";
 
 export type Connection = {
@@ -20,7 +22,8 @@ export async function openConnection(options: {
   dataDir: string;
   log: Log;
   settings: SettingsOf<typeof postgresSettings>;
-  onLost(): void;
+  clock: Clock;
+  onState(state: ServerState): void;
 }): Promise<Connection> {
   const { url, settings, log } = options;
   if (!url.startsWith("embedded:")) {
@@ -34,7 +37,7 @@ export async function openConnection(options: {
     const pool = await openPool({ ...owner, options: "-c role=earshot_app" }, options);
     return { pool, owner, close: () => pool.end() };
   }
-  const server = await startEmbeddedServer(url.slice("embedded:".length) || join(options.dataDir, "postgres"), log, options.onLost);
+  const server = await startEmbeddedServer(url.slice("embedded:".length) || join(options.dataDir, "postgres"), options);
   try {
     const owner: ClientConfig = {
       host: "127.0.0.1",

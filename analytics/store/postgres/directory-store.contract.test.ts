@@ -304,3 +304,144 @@ test("a server that is not there is reported with its remedy", async () => {
     code: "database_unreachable",
   });
 });
+
+describe("trunks of several tenants", () => {
+  const claims = { sourceNetworks: [], tlsPeers: [], requestUsers: [], requestHosts: [] };
+  const flags = { enabled: true, lenientSiprec: false, acceptWithoutMetadata: true, maxCalls: 0, requireSrtp: false, queue: "" };
+  const trunk = (id: string, more: Partial<Record<keyof typeof claims, string[]>>) => ({
+    id,
+    name: id,
+    labelOrder: "agent-first" as const,
+    ...flags,
+    ...claims,
+    ...more,
+  });
+  const taken = { category: "conflict", code: "trunk_claim_taken" };
+  let first: TenantId;
+  let second: TenantId;
+  beforeAll(async () => {
+    [first, second] = (await embedded.tenants()).map(({ id }) => id) as [TenantId, TenantId];
+  });
+
+  test.each([
+    ["the same network", { sourceNetworks: ["10.1.0.0/16"] }, { sourceNetworks: ["10.1.0.0/16"] }],
+    ["a narrower network", { sourceNetworks: ["10.1.0.0/16"] }, { sourceNetworks: ["192.0.2.1", "10.1.2.3"] }],
+    ["a wider network", { sourceNetworks: ["10.1.0.0/16"] }, { sourceNetworks: ["10.9.9.9/8"] }],
+    ["an IPv6 network", { sourceNetworks: ["2001:db8::/32"] }, { sourceNetworks: ["2001:DB8:1::/48"] }],
+    ["a network for one user of it", { sourceNetworks: ["10.1.0.0/16"] }, { sourceNetworks: ["10.1.0.0/16"], requestUsers: ["rec"] }],
+    ["a TLS peer", { tlsPeers: ["sbc.example"] }, { tlsPeers: [" SBC.example"] }],
+    ["a request user", { requestUsers: ["rec"] }, { requestUsers: ["REC"] }],
+    ["a request host", { requestHosts: ["rec.example"] }, { requestHosts: ["Rec.Example"] }],
+    ["a user of a network, from anywhere", { sourceNetworks: ["10.1.0.0/16"], requestUsers: ["rec"] }, { requestUsers: ["rec"] }],
+    ["whoever asks for a user, where a network is the other's", { sourceNetworks: ["10.1.0.0/16"] }, { requestUsers: ["rec"] }],
+    [
+      "user and host on one network",
+      { sourceNetworks: ["10.1.0.1"], requestUsers: ["a"] },
+      { sourceNetworks: ["10.1.0.1"], requestHosts: ["h"] },
+    ],
+  ])("%s cannot be claimed twice", async (_name, theirs, mine) => {
+    await embedded.saveTrunk(first, trunk("theirs", theirs));
+    try {
+      await expect(embedded.saveTrunk(second, trunk("mine", mine))).rejects.toMatchObject(taken);
+      expect(await embedded.trunks(second)).toEqual([]);
+      await embedded.saveTrunk(first, trunk("theirs too", mine));
+    } finally {
+      for (const id of ["theirs", "theirs too"]) await embedded.deleteTrunk(first, id);
+    }
+    await embedded.saveTrunk(second, trunk("mine", mine));
+    await embedded.deleteTrunk(second, "mine");
+  });
+
+  test.each([
+    ["another network", { sourceNetworks: ["10.1.0.0/16"] }, { sourceNetworks: ["10.2.0.0/16"] }],
+    [
+      "one SBC, told apart by user",
+      { sourceNetworks: ["10.1.0.1"], requestUsers: ["a"] },
+      { sourceNetworks: ["10.1.0.1"], requestUsers: ["b"] },
+    ],
+    [
+      "one user name on two networks",
+      { sourceNetworks: ["10.1.0.1"], requestUsers: ["a"] },
+      { sourceNetworks: ["10.1.0.2"], requestUsers: ["a"] },
+    ],
+    ["a trunk that admits nobody", {}, { sourceNetworks: ["10.1.0.2"] }],
+  ])("%s can be claimed beside it", async (_name, theirs, mine) => {
+    await embedded.saveTrunk(first, trunk("theirs", theirs));
+    await embedded.saveTrunk(second, trunk("mine", mine));
+    expect((await embedded.trunks(second)).length).toBe(1);
+    await embedded.deleteTrunk(first, "theirs");
+    await embedded.deleteTrunk(second, "mine");
+  });
+
+  test("a trunk that is changed to claim more is judged and is as new as its newest claim; a rename is neither", async () => {
+    const since = async () => (await embedded.settings(second))?.trunks.find(({ id }) => id === "mine")?.createdAtMs ?? 0;
+    await embedded.saveTrunk(first, trunk("theirs", { sourceNetworks: ["10.1.0.0/16"] }));
+    await embedded.saveTrunk(second, trunk("mine", { sourceNetworks: ["10.2.0.1"] }));
+    const born = await since();
+    expect(Math.abs(born - Date.now())).toBeLessThan(60_000);
+    await embedded.saveTrunk(second, { ...trunk("mine", { sourceNetworks: ["10.2.0.1"] }), name: "renamed" });
+    expect(await since()).toBe(born);
+    await expect(embedded.saveTrunk(second, trunk("mine", { sourceNetworks: ["10.1.0.1"] }))).rejects.toMatchObject(taken);
+    expect(await since()).toBe(born);
+    await embedded.saveTrunk(second, trunk("mine", { sourceNetworks: ["10.2.0.1", "10.3.0.1"] }));
+    expect(await since()).toBeGreaterThan(born);
+    await embedded.deleteTrunk(first, "theirs");
+    await embedded.deleteTrunk(second, "mine");
+  });
+
+  test("of two that claim the same at the same time one has it", async () => {
+    const save = (tenant: TenantId, i: number) =>
+      embedded.saveTrunk(tenant, trunk(`both-${i}`, { sourceNetworks: [`10.4.0.${i}`] })).then(
+        () => true,
+        () => false,
+      );
+    for (let i = 0; i < 5; i++) expect((await Promise.all([save(first, i), save(second, i)])).sort()).toEqual([false, true]);
+    for (let i = 0; i < 5; i++) for (const tenant of [first, second]) await embedded.deleteTrunk(tenant, `both-${i}`);
+  });
+
+  test("what the check refuses is not saved", async () => {
+    const refuse = () => {
+      throw new Error("too large");
+    };
+    await expect(embedded.saveTrunk(second, trunk("no", { sourceNetworks: ["10.5.0.1"] }), refuse)).rejects.toThrow("too large");
+    await expect(embedded.updateTenant(second, { name: "no" }, refuse)).rejects.toThrow("too large");
+    const extension = { id: "no", number: "999", agentName: "no", agentId: "", team: "" };
+    await expect(embedded.saveExtensions(second, [extension], refuse)).rejects.toThrow("too large");
+    const settings = await embedded.settings(second);
+    expect([settings?.tenant.name, settings?.trunks, settings?.extensions.filter(({ id }) => id === "no")]).toEqual(["Other", [], []]);
+  });
+
+  test("the other tenant's trunks themselves stay out of sight", async () => {
+    await expect(embedded.withTenant(second, (db) => db.query("select earshot.claims_of('{}')"))).rejects.toThrow(/permission denied/);
+    const { rows } = await embedded.withTenant(second, (db) => db.query("select * from earshot.trunks"));
+    expect(rows).toEqual([]);
+  });
+});
+
+test("a server that ends by itself is started again, and the store goes on", async () => {
+  const states: string[] = [];
+  const directory = await mkdtemp(join(tmpdir(), "earshot-lost-"));
+  const store = createDirectoryStore({
+    url: "embedded:",
+    dataDir: directory,
+    log: silentLog,
+    clock: systemClock,
+    settings,
+    onState: (state) => states.push(state),
+  });
+  try {
+    await store.start();
+    await store.bootstrap({ adminPassword: "given", adminApiKey: undefined });
+    const pid = Number.parseInt(await readFile(join(directory, "postgres", "cluster", "postmaster.pid"), "utf8"), 10);
+    process.kill(pid, "SIGKILL");
+    const end = Date.now() + 20_000;
+    while (states.at(-1) !== "up" && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([states[0], states.at(-1)]).toEqual(["restarting", "up"]);
+    // A connection that was idle is found broken once.
+    await store.tenants().catch(() => {});
+    expect(await store.tenants()).toHaveLength(1);
+  } finally {
+    await store.stop(5000);
+    await rm(directory, { recursive: true, force: true });
+  }
+});

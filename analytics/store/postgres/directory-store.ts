@@ -7,12 +7,14 @@ import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administra
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ClientBase, ClientConfig, Pool, QueryResultRow } from "pg";
-import type { DirectoryStore, NewUser, SessionRow, TenantRow, UserRow } from "../port.ts";
+import type { DirectoryStore, NewUser, SessionRow, SettingsCheck, StoredSettings, TenantRow, UserRow } from "../port.ts";
 import { bootstrapDirectory, insertTenant } from "./bootstrap.ts";
 import { type Connection, openConnection } from "./connection.ts";
-import { type StoredTenant, type StoredUser, toTenant, toUser } from "./rows.ts";
+import { type StoredExtension, type StoredTenant, type StoredUser, toExtension, toTenant, toUser } from "./rows.ts";
+import type { ServerState } from "./server-keeper.ts";
 import type { postgresSettings } from "./settings.ts";
 import { lookUp, withTenant } from "./tenant-scope.ts";
+import { lockSettings, readTenantSettings, storeTrunk } from "./tenant-settings.ts";
 
 export type DirectoryStoreOptions = {
   /** `embedded:[DIR]` or `postgres://...` */
@@ -23,8 +25,8 @@ export type DirectoryStoreOptions = {
   settings: SettingsOf<typeof postgresSettings>;
   /** Timezone of the first tenant; default: this machine's. */
   timezone?: string;
-  /** Called when the embedded server ends by itself. */
-  onLost?: () => void;
+  /** Called when the embedded server ends by itself, is back, or is given up. */
+  onState?: (state: ServerState) => void;
 };
 
 /** The embedded server and the pool exist from `start` to `stop`. */
@@ -33,7 +35,6 @@ export function createDirectoryStore(options: DirectoryStoreOptions): PostgresDi
 }
 
 type StoredKey = { id: string; name: string; prefix: string; created_at: Date; last_used_at: Date | null };
-type StoredExtension = { id: string; number: string; agent_name: string; agent_id: string; team: string };
 type StoredAudit = { id: string; at: Date; actor: string; action: string; subject: string; details: Record<string, unknown> };
 type Named = { id: string; name: string };
 
@@ -47,12 +48,8 @@ export class PostgresDirectoryStore implements DirectoryStore {
   }
 
   async start(): Promise<void> {
-    const { url, dataDir, log, settings } = this.#options;
-    const onLost = () => {
-      log.error({}, "PostgreSQL ended by itself");
-      this.#options.onLost?.();
-    };
-    this.#connection = await openConnection({ url, dataDir, log, settings, onLost });
+    const { url, dataDir, log, clock, settings, onState = () => {} } = this.#options;
+    this.#connection = await openConnection({ url, dataDir, log, clock, settings, onState });
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -99,15 +96,25 @@ export class PostgresDirectoryStore implements DirectoryStore {
   async updateTenant(
     tenant: TenantId,
     change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>,
+    check?: SettingsCheck,
   ): Promise<TenantRow> {
-    const [row] = await this.#rows<StoredTenant>(
-      tenant,
-      `update earshot.tenants set name = coalesce($2, name), timezone = coalesce($3, timezone), language = coalesce($4, language),
-       vocabulary = coalesce($5, vocabulary) where id = $1 returning *`,
-      [tenant, change.name ?? null, change.timezone ?? null, change.language ?? null, change.vocabulary ?? null],
-    );
-    if (row === undefined) throw new EarshotError("not_found", "tenant_unknown", "There is no such tenant.");
-    return toTenant(row);
+    return this.#changeSettings(tenant, check, async (db) => {
+      const { rows } = await db.query<StoredTenant>(
+        `update earshot.tenants set name = coalesce($2, name), timezone = coalesce($3, timezone), language = coalesce($4, language),
+         vocabulary = coalesce($5, vocabulary) where id = $1 returning *`,
+        [tenant, change.name ?? null, change.timezone ?? null, change.language ?? null, change.vocabulary ?? null],
+      );
+      if (rows[0] === undefined) throw new EarshotError("not_found", "tenant_unknown", "There is no such tenant.");
+      return toTenant(rows[0]);
+    });
+  }
+
+  settings(tenant: TenantId): Promise<StoredSettings | undefined> {
+    return this.withTenant(tenant, async (db) => {
+      // No writer in between: what is told never was half of a change.
+      await lockSettings(db, tenant);
+      return readTenantSettings(db, tenant);
+    });
   }
 
   async userByEmail(email: string): Promise<UserRow | undefined> {
@@ -193,8 +200,9 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return this.#documents<Trunk>(tenant, "trunks");
   }
 
-  saveTrunk(tenant: TenantId, trunk: Trunk): Promise<Trunk> {
-    return this.#saveDocument(tenant, "trunks", trunk);
+  async saveTrunk(tenant: TenantId, trunk: Trunk, check?: SettingsCheck): Promise<Trunk> {
+    await this.#changeSettings(tenant, check, (db) => storeTrunk(db, tenant, trunk));
+    return trunk;
   }
 
   deleteTrunk(tenant: TenantId, id: string): Promise<boolean> {
@@ -205,29 +213,30 @@ export class PostgresDirectoryStore implements DirectoryStore {
     const rows = await this.#rows<StoredExtension>(tenant, "select * from earshot.extensions where tenant_id = $1 order by number", [
       tenant,
     ]);
-    return rows.map((row) => ({ id: row.id, number: row.number, agentName: row.agent_name, agentId: row.agent_id, team: row.team }));
+    return rows.map(toExtension);
   }
 
-  async saveExtension(tenant: TenantId, extension: Extension): Promise<Extension> {
-    await this.saveExtensions(tenant, [extension]);
+  async saveExtension(tenant: TenantId, extension: Extension, check?: SettingsCheck): Promise<Extension> {
+    await this.saveExtensions(tenant, [extension], check);
     return extension;
   }
 
-  async saveExtensions(tenant: TenantId, extensions: readonly Extension[]): Promise<void> {
-    await this.#rows(
-      tenant,
-      `insert into earshot.extensions (tenant_id, id, number, agent_name, agent_id, team)
+  async saveExtensions(tenant: TenantId, extensions: readonly Extension[], check?: SettingsCheck): Promise<void> {
+    await this.#changeSettings(tenant, check, (db) =>
+      db.query(
+        `insert into earshot.extensions (tenant_id, id, number, agent_name, agent_id, team)
        select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
        on conflict (tenant_id, id) do update set number = excluded.number, agent_name = excluded.agent_name,
        agent_id = excluded.agent_id, team = excluded.team`,
-      [
-        tenant,
-        extensions.map(({ id }) => id),
-        extensions.map(({ number }) => number),
-        extensions.map(({ agentName }) => agentName),
-        extensions.map(({ agentId }) => agentId),
-        extensions.map(({ team }) => team),
-      ],
+        [
+          tenant,
+          extensions.map(({ id }) => id),
+          extensions.map(({ number }) => number),
+          extensions.map(({ agentName }) => agentName),
+          extensions.map(({ agentId }) => agentId),
+          extensions.map(({ team }) => team),
+        ],
+      ),
     );
   }
 
@@ -240,7 +249,7 @@ export class PostgresDirectoryStore implements DirectoryStore {
   }
 
   savePhraseRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule> {
-    return this.#saveDocument(tenant, "phrase_rules", rule);
+    return this.#saveRule(tenant, rule);
   }
 
   deletePhraseRule(tenant: TenantId, id: string): Promise<boolean> {
@@ -291,15 +300,26 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return rows.map((row) => ({ ...row.body, id: row.id, name: row.name }) as unknown as T);
   }
 
-  async #saveDocument<T extends Named>(tenant: TenantId, table: "trunks" | "phrase_rules", document: T): Promise<T> {
-    const { id, name, ...body } = document;
+  async #saveRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule> {
+    const { id, name, ...body } = rule;
     await this.#rows(
       tenant,
-      `insert into earshot.${table} (tenant_id, id, name, body) values ($1, $2, $3, $4)
+      `insert into earshot.phrase_rules (tenant_id, id, name, body) values ($1, $2, $3, $4)
        on conflict (tenant_id, id) do update set name = excluded.name, body = excluded.body`,
       [tenant, id, name, JSON.stringify(body)],
     );
-    return document;
+    return rule;
+  }
+
+  /** One change at a time and tenant; `check` sees what the change has made of the settings before it counts. */
+  #changeSettings<T>(tenant: TenantId, check: SettingsCheck | undefined, work: (db: ClientBase) => Promise<T>): Promise<T> {
+    return this.withTenant(tenant, async (db) => {
+      await lockSettings(db, tenant);
+      const result = await work(db);
+      const settings = check && (await readTenantSettings(db, tenant));
+      if (settings !== undefined) check?.(settings);
+      return result;
+    });
   }
 
   async #delete(tenant: TenantId, table: "api_keys" | "trunks" | "extensions" | "phrase_rules", id: string): Promise<boolean> {

@@ -10,9 +10,11 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { type Command, commandAs, postgresUser, type RunAs } from "./run-as.ts";
+import { ServerKeeper, type ServerState, type StopServer } from "./server-keeper.ts";
 
 export type EmbeddedServer = { port: number; password: string; stop(deadlineMs: number): Promise<void> };
 
@@ -20,11 +22,15 @@ export type EmbeddedServer = { port: number; password: string; stop(deadlineMs: 
 const keptLines = 20;
 
 /**
- * Creates the cluster in `directory` where there is none, and starts it on a free port of 127.0.0.1.
- * @param onExit called when the server ends without having been asked to
+ * Creates the cluster in `directory` where there is none, and starts it on a free port of 127.0.0.1. A server that ends by itself is
+ * started again on its port, so that a pool of connections comes back by itself.
+ * @param onState called when the server ends by itself, is back, or is given up
  * @throws EarshotError unavailable (cannot start), conflict (another Earshot uses the directory)
  */
-export async function startEmbeddedServer(directory: string, log: Log, onExit: () => void): Promise<EmbeddedServer> {
+export async function startEmbeddedServer(
+  directory: string,
+  { log, clock, onState }: { log: Log; clock: Clock; onState(state: ServerState): void },
+): Promise<EmbeddedServer> {
   const root = resolve(directory);
   const cluster = join(root, "cluster");
   const binaries = await findBinaries();
@@ -32,17 +38,25 @@ export async function startEmbeddedServer(directory: string, log: Log, onExit: (
   await mkdir(root, { recursive: true });
   const release = await claim(root);
   try {
-    await endOrphan(cluster, log);
     const password = await initialise(root, cluster, binaries, user, log);
     for (let attempt = 1; ; attempt++) {
       const port = await freePort();
+      const keeper = new ServerKeeper({
+        clock,
+        log,
+        onState,
+        async launch(onExit) {
+          await endOrphan(cluster, log);
+          return launch(cluster, binaries, user, port, log, onExit);
+        },
+      });
       try {
-        const server = await launch(cluster, binaries, user, port, log, onExit);
+        await keeper.start();
         return {
           port,
           password,
           async stop(deadlineMs) {
-            await server(deadlineMs);
+            await keeper.stop(deadlineMs);
             await release();
           },
         };
@@ -226,7 +240,7 @@ async function launch(
   port: number,
   log: Log,
   onExit: () => void,
-): Promise<(deadlineMs: number) => Promise<void>> {
+): Promise<StopServer> {
   const settings = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",

@@ -1,5 +1,5 @@
 /** From PostgreSQL's column names to ours. */
-import type { Role } from "@earshot/proto/api/administration.ts";
+import type { Extension, Role } from "@earshot/proto/api/administration.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import type { TenantRow, UserRow } from "../port.ts";
 
@@ -13,6 +13,8 @@ export type StoredUser = {
   password_hash: string;
   must_change_password: boolean;
 };
+
+export type StoredExtension = { id: string; number: string; agent_name: string; agent_id: string; team: string };
 
 export const toTenant = (row: StoredTenant): TenantRow => ({
   id: tenantId(row.id),
@@ -31,4 +33,12 @@ export const toUser = (row: StoredUser): UserRow => ({
   role: row.role,
   passwordHash: row.password_hash,
   mustChangePassword: row.must_change_password,
+});
+
+export const toExtension = (row: StoredExtension): Extension => ({
+  id: row.id,
+  number: row.number,
+  agentName: row.agent_name,
+  agentId: row.agent_id,
+  team: row.team,
 });
