@@ -53,7 +53,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     metrics,
     clock,
   });
-  const directory = new TrunkDirectory();
+  const directory = new TrunkDirectory(log);
   const events = new CallEvents(eventLog, log, metrics);
   const admission = new Admission(directory, settings, events, log, clock);
   const server = new RecordingServer({

@@ -1,3 +1,4 @@
+import { type Log, silentLog } from "@earshot/platform/log/log.ts";
 import type { TenantSettings, Trunk } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { describe, expect, test } from "vitest";
 import type { SipPeer } from "../signalling/port.ts";
@@ -19,9 +20,15 @@ const peer = (address: string, ...tlsNames: string[]): SipPeer => ({
 const uri = (user = "", host = "") => ({ scheme: "sip", user, host, raw: "" });
 
 function directory(...entries: [tenant: string, settings: TenantSettings][]): TrunkDirectory {
-  const made = new TrunkDirectory();
+  return logged(...entries).known;
+}
+
+function logged(...entries: [tenant: string, settings: TenantSettings][]) {
+  const warnings: unknown[] = [];
+  const log: Log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) } as Log;
+  const made = new TrunkDirectory(log);
   for (const [tenant, value] of entries) made.apply(tenant, value);
-  return made;
+  return { known: made, warnings };
 }
 
 describe("networks", () => {
@@ -72,5 +79,49 @@ describe("which trunk", () => {
     );
     expect(known.match(peer("10.0.0.1"), uri())?.trunk.id).toBe("new");
     expect(known.match(peer("10.0.0.2"), uri())).toBeUndefined();
+  });
+
+  const older = ["victim", settings(1, trunk("v", { sourceNetworks: ["10.0.0.0/8"], createdAtMs: 1000 }))] as [string, TenantSettings];
+  test.each([
+    ["the same network", { sourceNetworks: ["10.0.0.0/8"] }],
+    ["a narrower network", { sourceNetworks: ["10.1.2.3/32"] }],
+    ["a user of the request", { sourceNetworks: ["10.0.0.0/8"], requestUsers: ["rec"] }],
+    ["a TLS peer", { tlsPeers: ["sbc.example.com"] }],
+    ["the same network, of an age that nobody knows", { sourceNetworks: ["10.0.0.0/8"], createdAtMs: 0 }],
+  ])("a newer claim of another tenant takes nothing from the older one, and is told of once: %s", (_, claim) => {
+    const newer = ["thief", settings(1, trunk("t", { createdAtMs: 2000, ...claim }))] as [string, TenantSettings];
+    for (const order of [
+      [older, newer],
+      [newer, older],
+    ]) {
+      const { known, warnings } = logged(...order);
+      for (let i = 0; i < 3; i++) expect(known.match(peer("10.1.2.3", "sbc.example.com"), uri("rec"))?.entry.tenant).toBe("victim");
+      expect(warnings).toMatchObject([{ tenantId: "victim", otherTenantId: "thief", peer: "10.1.2.3" }]);
+    }
+  });
+
+  test("tenants of one source that name users of their own are in nobody's way; each tenant's most specific trunk serves", () => {
+    const shared = { sourceNetworks: ["10.0.0.1"] };
+    const { known, warnings } = logged(
+      ["one", settings(1, trunk("1", { ...shared, requestUsers: ["one"], createdAtMs: 1 }))],
+      [
+        "two",
+        settings(
+          1,
+          trunk("2", { ...shared, requestUsers: ["two"], createdAtMs: 2 }),
+          trunk("2b", { ...shared, requestUsers: ["two"], requestHosts: ["h"], createdAtMs: 9 }),
+        ),
+      ],
+    );
+    expect(known.match(peer("10.0.0.1"), uri("one"))?.trunk.id).toBe("1");
+    expect(known.match(peer("10.0.0.1"), uri("two", "h"))?.trunk.id).toBe("2b");
+    expect(warnings).toEqual([]);
+  });
+
+  test("of equal age, the order in which settings come decides nothing", () => {
+    const claims = ["a", "b", "c"].map(
+      (tenant) => [tenant, settings(1, trunk("t", { sourceNetworks: ["10.0.0.1"] }))] as [string, TenantSettings],
+    );
+    for (const order of [claims, claims.toReversed()]) expect(directory(...order).match(peer("10.0.0.1"), uri())?.entry.tenant).toBe("a");
   });
 });

@@ -1,4 +1,6 @@
 /** Which tenant's trunk a session belongs to, from the newest settings of every tenant. */
+
+import type { Log } from "@earshot/platform/log/log.ts";
 import type { Extension, TenantSettings, Trunk } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import type { SipPeer, SipUri } from "../signalling/port.ts";
@@ -16,13 +18,25 @@ type Rule = TrunkMatch & {
   readonly tlsPeers: ReadonlySet<string>;
   readonly users: ReadonlySet<string>;
   readonly hosts: ReadonlySet<string>;
+  /** Unix milliseconds; where it is not known, later than any. */
+  readonly since: number;
 };
+type Scored = { readonly rule: Rule; readonly score: number };
 
 const lowered = (values: readonly string[]): ReadonlySet<string> => new Set(values.map((value) => value.trim().toLowerCase()));
 
+/** One log line for each pair of trunks that meet; beyond it none. */
+const maxConflictsNoted = 1000;
+
 export class TrunkDirectory {
+  readonly #log: Log;
   readonly #tenants = new Map<string, TenantEntry>();
   #rules: Rule[] = [];
+  readonly #conflictsNoted = new Set<string>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
 
   /** At least one tenant's settings are known. */
   get known(): boolean {
@@ -42,25 +56,58 @@ export class TrunkDirectory {
     this.#rules = [...this.#tenants.values()].flatMap((entry) =>
       entry.settings.trunks.filter((trunk) => trunk.enabled).map((trunk) => rule(entry, trunk)),
     );
+    this.#conflictsNoted.clear();
   }
 
   /**
-   * The most specific trunk that admits the session. A trunk admits by where it comes from (a network or a TLS peer, where it names any)
+   * The trunk that admits the session. Of one tenant's it is the most specific. Where trunks of several tenants admit it, the tenant whose
+   * claim is the oldest has it, however specific the others are: nobody takes a source from someone by claiming it once more. A trunk admits by where it comes from (a network or a TLS peer, where it names any)
    * and by what it asks for (user or host of the request URI, where it names any). A trunk that names nothing admits nobody.
    */
   match(peer: SipPeer, uri: SipUri): TrunkMatch | undefined {
-    let best: Rule | undefined;
-    let bestScore = -1;
+    const admitting: Scored[] = [];
     for (const one of this.#rules) {
       const score = scoreOf(one, peer, uri);
-      if (score > bestScore) {
-        best = one;
-        bestScore = score;
-      }
+      if (score >= 0) admitting.push({ rule: one, score });
     }
-    return best;
+    const [first] = admitting;
+    if (first === undefined || admitting.length === 1) return first?.rule;
+    if (admitting.every(({ rule }) => rule.entry === first.rule.entry)) return best(admitting, bySpecificity).rule;
+    const { entry } = best(admitting, byAge).rule;
+    const chosen = best(
+      admitting.filter(({ rule }) => rule.entry === entry),
+      bySpecificity,
+    ).rule;
+    for (const { rule } of admitting) if (rule.entry !== entry) this.#noteConflict(chosen, rule, peer);
+    return chosen;
+  }
+
+  #noteConflict(winner: Rule, loser: Rule, peer: SipPeer): void {
+    const key = [winner, loser].map(({ entry, trunk }) => `${entry.tenant}|${trunk.id}`).join("|");
+    if (this.#conflictsNoted.has(key) || this.#conflictsNoted.size >= maxConflictsNoted) return;
+    this.#conflictsNoted.add(key);
+    this.#log.warn(
+      {
+        tenantId: winner.entry.tenant,
+        trunkId: winner.trunk.id,
+        otherTenantId: loser.entry.tenant,
+        otherTrunkId: loser.trunk.id,
+        peer: peer.address,
+        remedy: "Let one of the trunks no longer claim it, or let each name the request users or hosts that are its own.",
+      },
+      "Trunks of two tenants claim the same source; the older claim has it",
+    );
   }
 }
+
+type Order = (a: Scored, b: Scored) => number;
+const best = (scored: readonly Scored[], order: Order): Scored => scored.reduce((a, b) => (order(b, a) < 0 ? b : a));
+const identity = ({ rule: { entry, trunk } }: Scored): string => `${entry.tenant}|${trunk.id}`;
+const byIdentity: Order = (a, b) => (identity(a) < identity(b) ? -1 : 1);
+/** Two that are not known are Infinity, whose difference is no number. */
+const bySince: Order = (a, b) => (a.rule.since === b.rule.since ? 0 : a.rule.since - b.rule.since);
+const bySpecificity: Order = (a, b) => b.score - a.score || bySince(a, b) || byIdentity(a, b);
+const byAge: Order = (a, b) => bySince(a, b) || b.score - a.score || byIdentity(a, b);
 
 function rule(entry: TenantEntry, trunk: Trunk): Rule {
   const networks = trunk.sourceNetworks.map(readNetwork).filter((network) => network !== undefined);
@@ -71,6 +118,7 @@ function rule(entry: TenantEntry, trunk: Trunk): Rule {
     tlsPeers: lowered(trunk.tlsPeers),
     users: lowered(trunk.requestUsers),
     hosts: lowered(trunk.requestHosts),
+    since: trunk.createdAtMs > 0 ? trunk.createdAtMs : Number.POSITIVE_INFINITY,
   };
 }
 

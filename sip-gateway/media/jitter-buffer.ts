@@ -1,7 +1,7 @@
 /**
  * Puts packets into order and drops duplicates. A packet that is next in order passes straight through (nothing is played out here, so
- * nothing has to be delayed); only behind a gap do packets wait, at most `depthMs`, for what is missing. Slots are preallocated and hold
- * the datagram itself, uncopied.
+ * nothing has to be delayed); only behind a gap do packets wait, at most `depthMs`, for what is missing. Slots are preallocated; what
+ * has to wait is copied, because a datagram is only lent.
  */
 
 /** Takes packets in order of their sequence numbers. */
@@ -91,7 +91,7 @@ export class JitterBuffer {
       if (ahead >= slots) this.#skipTo((sequence - slots + 1) & 0xffff);
       const slot = sequence & (slots - 1);
       if (this.#packets[slot] !== undefined) return pushed.duplicate;
-      this.#packets[slot] = packet;
+      this.#packets[slot] = new Uint8Array(packet);
       this.#payloadStart[slot] = payloadStart;
       this.#payloadEnd[slot] = payloadEnd;
       this.#payloadType[slot] = payloadType;

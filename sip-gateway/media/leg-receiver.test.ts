@@ -52,7 +52,12 @@ function legOf(description = base, changes: Parameters<typeof defaultMediaSettin
     { onDtmf: (digit, positionMs, durationMs) => digits.push({ digit, positionMs, durationMs }), onFirstPacket: () => firstPackets++ },
     () => {},
   );
-  const receive = (packet: PacketOf, address = "10.0.0.1", port = 4000) => leg.onDatagram(rtpPacket(packet), address, port);
+  /** The datagram is only lent: what is kept of it must be a copy. */
+  const receive = (packet: PacketOf, address = "10.0.0.1", port = 4000) => {
+    const bytes = rtpPacket(packet);
+    leg.onDatagram(bytes, address, port);
+    bytes.fill(0xee);
+  };
   /** Passes time as the plane does: a tick every 20 ms. */
   const pass = (ms: number) => {
     for (let passed = 0; passed < ms; passed += 20) {

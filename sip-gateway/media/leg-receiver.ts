@@ -205,7 +205,7 @@ export class LegReceiver implements PacketSink {
       if (header.ssrc !== this.#candidateSsrc || header.sequence !== this.#candidateNext) {
         this.#candidateSsrc = header.ssrc;
         this.#candidateNext = (header.sequence + 1) & 0xffff;
-        this.#heldPacket = packet;
+        this.#heldPacket = new Uint8Array(packet);
         return;
       }
       this.#jitter.reset();

@@ -10,8 +10,10 @@ import type { MediaChunkEncoder, MediaChunkFields } from "@earshot/proto/media-c
 import { topics } from "@earshot/proto/topics.ts";
 import { counterExport, zeroCounters } from "./counters.ts";
 import { type LegContextWithEvents, MediaLeg } from "./media-leg.ts";
+import { NativeSockets } from "./native-sockets.ts";
 import type { MediaPlane } from "./port.ts";
 import { PortPool } from "./port-pool.ts";
+import { RtpSocket } from "./rtp-socket.ts";
 import type { MediaSettings } from "./settings.ts";
 
 export type MediaPlaneOptions = {
@@ -35,12 +37,14 @@ export function createMediaPlane({ ports, settings, log, metrics, clock, eventLo
   const freeGauge = metrics.gauge("earshot_rtp_port_pairs_free", "Port pairs that no call holds and none is draining");
   const tickLag = metrics.gauge("earshot_media_tick_lag_ms", "How late the media plane's last tick ran");
   const legs: MediaLeg[] = [];
+  const native = settings.sockets === "auto" ? NativeSockets.create(settings.host, settings.maxPacketBytes, clock) : undefined;
   const pool = new PortPool({
     ...ports,
     host: settings.host,
     receiveBufferBytes: settings.receiveBufferBytes,
     drainMs: settings.drainMs,
     clock,
+    bind: native === undefined ? RtpSocket.bind : (...given) => native.bind(...given),
     stray: {
       onDatagram() {
         counters.stray++;
@@ -131,6 +135,7 @@ export function createMediaPlane({ ports, settings, log, metrics, clock, eventLo
     name: "media-plane",
     async start() {
       started = true;
+      log.info({ sockets: native === undefined ? "dgram" : "native" }, "RTP can be received");
       lastTickMs = clock.monotonicMs();
       stopTick = clock.every(tickMs, tick);
     },
@@ -139,6 +144,7 @@ export function createMediaPlane({ ports, settings, log, metrics, clock, eventLo
       stopTick();
       for (const leg of [...legs]) leg.close();
       await pool.stop();
+      native?.stop();
       publishMetrics();
     },
     allocate: () => pool.allocate(),

@@ -8,13 +8,14 @@ import { isIPv4 } from "node:net";
 import { endianness } from "node:os";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import type { DatagramReceiver, MediaSocket } from "./rtp-socket.ts";
+import type { MediaSocket } from "./media-socket.ts";
+import type { DatagramReceiver } from "./rtp-socket.ts";
 
 type Call = (...args: (number | Uint8Array | null)[]) => number;
 type Libc = {
   readonly errno: () => number;
-  readonly allocate: (bytes: number) => { address: number; memory: ArrayBuffer };
-  readonly release: (address: number) => void;
+  /** Where the memory lies. It does not move while it is referred to. */
+  readonly addressOf: (memory: ArrayBuffer) => number;
   readonly socket: Call;
   readonly bind: Call;
   readonly getsockname: Call;
@@ -58,15 +59,9 @@ function loadLibc(): Libc | undefined {
   try {
     const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
     const library = koffi.load("libc.so.6");
-    const malloc = library.func("void *malloc(size_t)");
-    const free = library.func("void free(uint64_t)");
     return {
       errno: () => koffi.errno(),
-      allocate: (bytes) => {
-        const block: unknown = malloc(bytes);
-        return { address: Number(koffi.address(block)), memory: koffi.view(block, bytes) };
-      },
-      release: (address) => void free(address),
+      addressOf: (memory) => Number(koffi.address(memory)),
       socket: library.func("int socket(int, int, int)"),
       bind: library.func("int bind(int, const uint8_t *, uint32_t)"),
       getsockname: library.func("int getsockname(int, _Out_ uint8_t *, _Inout_ uint8_t *)"),
@@ -115,8 +110,8 @@ export class NativeSocket implements MediaSocket {
     this.receiver = receiver;
   }
 
-  send(bytes: Uint8Array, address: string, port: number): void {
-    this.#owner.send(this, bytes, address, port);
+  send(bytes: Uint8Array, address: string, port: number): boolean {
+    return this.#owner.send(this, bytes, address, port);
   }
 
   async close(): Promise<void> {
@@ -127,7 +122,8 @@ export class NativeSocket implements MediaSocket {
 export class NativeSockets {
   readonly #libc: Libc;
   readonly #clock: Clock;
-  readonly #epoll: number;
+  /** -1 once stopped. */
+  #epoll: number;
   /** By file descriptor. */
   readonly #sockets: (NativeSocket | undefined)[] = [];
   #open = 0;
@@ -152,11 +148,11 @@ export class NativeSockets {
     this.#namesAt = vectorsAt + datagrams * vectorBytes;
     this.#eventsAt = this.#namesAt + datagrams * addressBytes;
     this.#dataAt = (this.#eventsAt + maxEvents * eventBytes + 63) & ~63;
-    const { address, memory } = libc.allocate(this.#dataAt + datagrams * this.#slotBytes);
+    const memory = new ArrayBuffer(this.#dataAt + datagrams * this.#slotBytes);
+    const address = libc.addressOf(memory);
     this.#base = address;
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory, 0, this.#dataAt >> 2);
-    this.#bytes.fill(0);
     const view = new DataView(memory);
     for (let i = 0; i < datagrams; i++) {
       const message = i * messageBytes;
@@ -185,6 +181,7 @@ export class NativeSockets {
    */
   async bind(host: string, port: number, receiveBufferBytes: number, receiver: DatagramReceiver): Promise<NativeSocket> {
     const libc = this.#libc;
+    if (this.#epoll < 0) throw unusable(port, 0);
     const fd = libc.socket(addressFamilyInet, datagramNonBlockCloseOnExec, 0);
     if (fd < 0) throw unusable(port, libc.errno());
     const fail = (): EarshotError => {
@@ -209,10 +206,9 @@ export class NativeSockets {
     return socket;
   }
 
-  /** Sends and forgets: a lost RTCP report is followed by the next. */
-  send(socket: NativeSocket, bytes: Uint8Array, address: string, port: number): void {
-    if (this.#sockets[socket.fd] !== socket || !isIPv4(address)) return;
-    this.#libc.sendTo(socket.fd, bytes, bytes.length, dontWait, socketAddress(address, port), addressBytes);
+  send(socket: NativeSocket, bytes: Uint8Array, address: string, port: number): boolean {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535 || this.#sockets[socket.fd] !== socket || !isIPv4(address)) return false;
+    return this.#libc.sendTo(socket.fd, bytes, bytes.length, dontWait, socketAddress(address, port), addressBytes) >= 0;
   }
 
   /** A closed descriptor leaves the epoll set by itself. */
@@ -221,6 +217,13 @@ export class NativeSockets {
     this.#sockets[socket.fd] = undefined;
     this.#libc.close(socket.fd);
     if (--this.#open === 0) this.#stopLooking();
+  }
+
+  /** Closes every socket that is left, and the set. */
+  stop(): void {
+    for (const socket of this.#sockets) if (socket !== undefined) this.close(socket);
+    if (this.#epoll >= 0) this.#libc.close(this.#epoll);
+    this.#epoll = -1;
   }
 
   /** Takes what has arrived. */
@@ -254,7 +257,11 @@ export class NativeSockets {
         packet = this.#bytes.subarray(at, at + length);
         this.#packets[i] = packet;
       }
-      socket.receiver.onDatagram(packet, socket.peerAddress, socket.peerPort);
+      try {
+        socket.receiver.onDatagram(packet, socket.peerAddress, socket.peerPort);
+      } catch (error) {
+        socket.receiver.onFault?.(error);
+      }
     }
   }
 

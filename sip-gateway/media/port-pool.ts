@@ -4,10 +4,11 @@
  */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import type { BindMediaSocket, MediaSocket } from "./media-socket.ts";
 import type { LegPorts } from "./port.ts";
-import { type DatagramReceiver, RtpSocket } from "./rtp-socket.ts";
+import type { DatagramReceiver } from "./rtp-socket.ts";
 
-export type BoundPair = { readonly ports: LegPorts; readonly rtp: RtpSocket; readonly rtcp: RtpSocket };
+export type BoundPair = { readonly ports: LegPorts; readonly rtp: MediaSocket; readonly rtcp: MediaSocket };
 
 export type PortPoolOptions = {
   from: number;
@@ -16,6 +17,7 @@ export type PortPoolOptions = {
   receiveBufferBytes: number;
   drainMs: number;
   clock: Clock;
+  bind: BindMediaSocket;
   /** Takes what comes for a pair that serves no call (any more). */
   stray: DatagramReceiver;
 };
@@ -122,11 +124,11 @@ export class PortPool {
   }
 
   async #bind(rtpPort: number): Promise<BoundPair | undefined> {
-    const { host, receiveBufferBytes, stray } = this.#options;
-    let rtp: RtpSocket | undefined;
+    const { host, receiveBufferBytes, stray, bind } = this.#options;
+    let rtp: MediaSocket | undefined;
     try {
-      rtp = await RtpSocket.bind(host, rtpPort, receiveBufferBytes, stray);
-      const rtcp = await RtpSocket.bind(host, rtpPort + 1, 16_384, nobody);
+      rtp = await bind(host, rtpPort, receiveBufferBytes, stray);
+      const rtcp = await bind(host, rtpPort + 1, 16_384, nobody);
       return { ports: { rtpPort, rtcpPort: rtpPort + 1 }, rtp, rtcp };
     } catch (error) {
       await rtp?.close();

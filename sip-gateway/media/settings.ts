@@ -10,6 +10,12 @@ export const mediaSettings = {
     default: "0.0.0.0",
     describe: "local address that RTP and RTCP are received on",
   }),
+  sockets: setting({
+    env: "EARSHOT_RTP_SOCKETS",
+    schema: z.enum(["auto", "dgram"]),
+    default: "auto" as "auto" | "dgram",
+    describe: "how RTP is read: auto (epoll and recvmmsg through libc on Linux with an IPv4 host, else node:dgram) or dgram",
+  }),
   jitterDepthMs: setting({
     env: "EARSHOT_RTP_JITTER_MS",
     schema: whole(0, 500),

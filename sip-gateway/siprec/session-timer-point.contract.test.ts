@@ -45,7 +45,8 @@ describe("point 15: session timers", () => {
     ["1800", "1800;refresher=uac", "timer"],
     ["1800;refresher=uac", "1800;refresher=uac", "timer"],
     ["1800;refresher=uas", "1800;refresher=uas", ""],
-    ["100000", "100000;refresher=uac", "timer"],
+    ["86401", "86400;refresher=uac", "timer"],
+    ["4294967296", "86400;refresher=uac", "timer"],
   ])("point 15: %s is never raised, and the refresher is always set: %s", async (asked, answered, require) => {
     const { sessionExpires, require: required } = await start({ headers: timer(asked) });
     expect([sessionExpires, required]).toEqual([answered, require]);
@@ -57,6 +58,36 @@ describe("point 15: session timers", () => {
     const plain = await (await under.client()).start(base);
     expect(headerOf(plain, "session-expires")).toBe("");
   });
+
+  test("point 15: an interval beyond the longest timer neither ends the call at once nor never", async () => {
+    const { clock, client } = await start({
+      headers: timer("4294967", "Min-SE: 4000000"),
+      settings: { maxCallMs: 1e12, mediaTimeoutMs: 1e12 },
+    });
+    clock.advance(3_999_000_000);
+    expect(under.gateway.liveCalls()).toBe(1);
+    clock.advance(1_000_000);
+    await client.wire.request("BYE");
+  });
+
+  test("point 15: a peer that bears no interval of a sane length gets no timer", async () => {
+    expect((await start({ headers: ["Require: siprec", "Supported: timer", `Min-SE: ${"9".repeat(99)}`] })).sessionExpires).toBe("");
+  });
+
+  test.each(["0", "1", "89"])(
+    "point 15: %s s from a client that cannot be told 422 is 90 s: one UPDATE in 45 s, no storm",
+    async (asked) => {
+      const { clock, client, sessionExpires } = await start({ headers: ["Require: siprec", allow, `Session-Expires: ${asked}`] });
+      expect(sessionExpires).toBe("90;refresher=uas");
+      for (let round = 0; round < 2; round++) {
+        clock.advance(44_900);
+        expect(client.wire.inbox.filter((one) => one.method === "UPDATE")).toHaveLength(0);
+        clock.advance(200);
+        client.answer(await client.wire.request("UPDATE"), 200, [`Session-Expires: ${asked};refresher=uac`]);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+  );
 
   test("point 15: where the client refreshes and does not, BYE goes out early by min(32 s, a third)", async () => {
     const { clock, client } = await start({ headers: timer("1800") });

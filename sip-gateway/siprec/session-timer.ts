@@ -11,19 +11,28 @@ export type SessionTimerOffer =
 
 export type SessionTimerLimits = { readonly minSessionSeconds: number; readonly sessionSeconds: number };
 
-/** Terms for a request (INVITE, re-INVITE, UPDATE) from the peer, with the headers of our 2xx. The interval is never raised. */
+/** No Session-Expires may be less (RFC 4028 4); where one is, nobody can mean it. */
+const leastSeconds = 90;
+/** What is asked beyond it is lowered, which a UAS may do (RFC 4028 9) down to the request's Min-SE. */
+const mostSeconds = 86_400;
+
+/**
+ * Terms for a request (INVITE, re-INVITE, UPDATE) from the peer, with the headers of our 2xx. The interval is never raised, except to
+ * the 90 seconds that are the least there can be.
+ */
 export function negotiateSessionTimer(request: SipMessage, limits: SessionTimerLimits): SessionTimerOffer {
   const supported = hasToken(request, "supported", "timer") || hasToken(request, "require", "timer");
   const given = readSessionExpires(request.header("session-expires"));
+  const minSe = readSessionExpires(request.header("min-se"))?.seconds ?? 0;
   if (given === undefined) {
-    if (!supported) return { kind: "none" };
-    const least = Math.max(limits.minSessionSeconds, Number(/^\d+/.exec(request.header("min-se") ?? "")?.[0] ?? 0));
-    return agreed(Math.max(limits.sessionSeconds, least), "peer");
+    // A session timer is ours to offer; with a peer that bears none of a sane length there is none.
+    if (!supported || minSe > mostSeconds) return { kind: "none" };
+    return agreed(Math.max(limits.sessionSeconds, limits.minSessionSeconds, minSe), "peer");
   }
   // A client that does not know 422 could do nothing with it.
   if (given.seconds < limits.minSessionSeconds && supported)
     return { kind: "too-small", headers: [["Min-SE", String(limits.minSessionSeconds)]] };
-  return agreed(given.seconds, supported && given.refresher !== "uas" ? "peer" : "us");
+  return agreed(between(leastSeconds, given.seconds, Math.max(mostSeconds, minSe)), supported && given.refresher !== "uas" ? "peer" : "us");
 }
 
 function agreed(seconds: number, refresher: SessionTimerTerms["refresher"]): SessionTimerOffer {
@@ -36,14 +45,17 @@ function agreed(seconds: number, refresher: SessionTimerTerms["refresher"]): Ses
 export function termsOfAnswer(response: SipResponse, asked: SessionTimerTerms): SessionTimerTerms | undefined {
   const given = readSessionExpires(response.header("session-expires"));
   if (given === undefined) return undefined;
-  return { seconds: Math.min(given.seconds, asked.seconds), refresher: given.refresher === "uas" ? "peer" : "us" };
+  return { seconds: between(leastSeconds, given.seconds, asked.seconds), refresher: given.refresher === "uas" ? "peer" : "us" };
 }
 
+const between = (least: number, value: number, most: number): number => Math.max(least, Math.min(value, most));
+
+/** delta-seconds (RFC 3261 25.1) are below 2^32; a longer number is taken for the largest. */
 export function readSessionExpires(value: string | undefined): { seconds: number; refresher: "uac" | "uas" | undefined } | undefined {
-  const match = /^(\d{1,9})\s*(;.*)?$/.exec(value?.trim() ?? "");
+  const match = /^(\d{1,100})\s*(;.*)?$/.exec(value?.trim() ?? "");
   if (match === null) return undefined;
   const refresher = /;\s*refresher\s*=\s*(uac|uas)\b/i.exec(match[2] ?? "")?.[1]?.toLowerCase();
-  return { seconds: Number(match[1]), refresher: refresher as "uac" | "uas" | undefined };
+  return { seconds: Math.min(Number(match[1]), 2 ** 32 - 1), refresher: refresher as "uac" | "uas" | undefined };
 }
 
 /** Is the option tag in any line of that header? */

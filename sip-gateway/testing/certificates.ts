@@ -1,4 +1,4 @@
-/** Throw-away certificates for TLS tests, made by openssl; undefined where it is not installed. */
+/** Throw-away certificates for TLS tests, made by openssl; undefined where it is not installed, an error where REQUIRE_SERVERS=1 asks for it. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,8 +45,9 @@ export function makeCertificates(clientName: string): Certificates | undefined {
         `${name}.pem`,
       );
     }
-  } catch {
+  } catch (cause) {
     rmSync(directory, { recursive: true });
+    if (process.env.REQUIRE_SERVERS === "1") throw new Error("REQUIRE_SERVERS=1, but openssl cannot make certificates", { cause });
     return undefined;
   }
   return {
