@@ -124,13 +124,17 @@ function measureEarshot(calls: number, seconds: number, fromPort: number, profil
   });
 }
 
-function measureRtpengine(calls: number, seconds: number, fromPort: number, record: boolean): Promise<Measured> {
+/** What rtpengine measured, and of all that it was sent the share that its recordings hold. */
+function measureRtpengine(calls: number, seconds: number, fromPort: number, record: boolean): Promise<Measured & { recorded: number }> {
   return withSender(calls * 2, async (sender, parties) => {
     const engine = await startRtpengine(fromPort, parties, record);
     try {
-      return await measure(sender, engine.pid, engine.ports, seconds);
+      const measured = await measure(sender, engine.pid, engine.ports, seconds);
+      const { sent } = await sender.ask({ kind: "count" }, "count");
+      const { recorded } = await engine.stop();
+      return { ...measured, recorded: recorded / sent };
     } finally {
-      await engine.stop();
+      await engine.stop().catch(() => {});
     }
   });
 }
@@ -177,7 +181,7 @@ export async function run(options: Partial<RtpPacketOptions> = {}): Promise<void
     const unaccounted = own.sent - own.received - own.kernelDrops;
     console.log(
       `       sent ${own.sent}, kernel dropped ${own.kernelDrops}, received ${own.received}, delivered by the kernel and lost by us ${unaccounted}; ` +
-        `records on media.v1 ${own.records}; rtpengine forwarded ${share(forward)} and, recording, ${share(record)}; kernel drops at rtpengine ${forward?.kernelDrops ?? "-"} / ${record?.kernelDrops ?? "-"}; ` +
+        `records on media.v1 ${own.records}; rtpengine forwarded ${share(forward)} and, recording, ${share(record)}, and recorded ${record === undefined ? "-" : `${(100 * record.recorded).toFixed(1)} %`}; kernel drops at rtpengine ${forward?.kernelDrops ?? "-"} / ${record?.kernelDrops ?? "-"}; ` +
         `sender late by at most ${Math.max(own.behindMs, forward?.behindMs ?? 0, record?.behindMs ?? 0).toFixed(0)} ms`,
     );
   }

@@ -1,7 +1,7 @@
 /** Debian's rtpengine in user space, with a number of two-party calls that it forwards, and records where asked. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NgClient } from "./ng-client.ts";
@@ -14,8 +14,22 @@ export type RunningRtpengine = {
   readonly pid: number;
   /** Where the streams of all calls are to be sent: two ports per call. */
   readonly ports: number[];
-  stop(): Promise<void>;
+  /** @returns packets of the bench's length that its recordings hold, once all are written */
+  stop(): Promise<{ recorded: number }>;
 };
+
+/** A pcap file's header, and what stands before and around each RTP packet in it: record header, IP, UDP, and the packet. */
+const pcapHeaderBytes = 24;
+const pcapPacketBytes = 16 + 20 + 8 + 172;
+
+async function recordedPackets(directory: string): Promise<number> {
+  let packets = 0;
+  for (const name of await readdir(directory)) {
+    const { size } = await stat(join(directory, name));
+    packets += Math.max(0, size - pcapHeaderBytes) / pcapPacketBytes;
+  }
+  return Math.round(packets);
+}
 
 /** @param parties ports on loopback, two of each call, that the media is forwarded to */
 export async function startRtpengine(fromPort: number, parties: readonly number[], record: boolean): Promise<RunningRtpengine> {
@@ -48,14 +62,16 @@ export async function startRtpengine(fromPort: number, parties: readonly number[
     if (++complaints <= 3) process.stderr.write(`rtpengine: ${text.toString().slice(0, 300)}\n`);
   });
   const client = new NgClient(ngPort);
-  const stop = async (): Promise<void> => {
+  const stop = async (): Promise<{ recorded: number }> => {
     client.close();
     if (child.exitCode === null && child.signalCode === null) {
       child.kill("SIGTERM");
       await Promise.race([new Promise((resolve) => child.once("exit", resolve)), new Promise((resolve) => setTimeout(resolve, 5000))]);
       child.kill("SIGKILL");
     }
+    const recorded = await recordedPackets(join(spool, "pcaps"));
     await rm(spool, { recursive: true, force: true });
+    return { recorded };
   };
   try {
     for (let tries = 0; ; tries++) {
