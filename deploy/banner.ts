@@ -24,7 +24,7 @@ export function banner(facts: BannerFacts): string {
     "  Adapters",
     ...list(facts.adapters),
     "",
-    `  Speech  ${facts.speech.engine}: ${facts.speech.reason}`,
+    `  Speech  ${facts.speech.engine}: ${facts.speech.reason.replaceAll("; ", "\n          ")}`,
     ...(facts.speech.remedy === "" ? [] : [`          ${facts.speech.remedy}`]),
     `  Data    ${facts.dataDirectory}`,
     ...(facts.oneTimePassword === undefined

@@ -1,4 +1,5 @@
 /** The whole product in one process: which part stands on which, and in what order they start and stop. */
+import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { type Analytics, createAnalytics } from "@earshot/analytics/analytics.ts";
 import { createPipeline } from "@earshot/media-pipeline/pipeline.ts";
@@ -89,11 +90,9 @@ export async function createEarshot({ settings, log, version, uiDirectory, ...op
     "SIP signalling": settings.gateway.signalling,
   };
   const addresses = (): Record<string, string> => ({
-    web: `http://${reachable(settings.api.httpHost)}:${analytics.address?.port ?? settings.api.httpPort}`,
-    ...Object.fromEntries(
-      gateway.addresses().map(({ transport, address, port }) => [`sip/${transport.toLowerCase()}`, `${address}:${port}`]),
-    ),
-    rtp: `${settings.media.host}:${ports.from}-${ports.to}`,
+    web: `http://${settings.api.httpHost === "0.0.0.0" || settings.api.httpHost === "::" ? "localhost" : reachable(settings.api.httpHost)}:${analytics.address?.port ?? settings.api.httpPort}`,
+    ...Object.fromEntries(gateway.addresses().map(({ transport, address, port }) => [`sip/${transport}`, `${reachable(address)}:${port}`])),
+    rtp: `${reachable(settings.media.host)}:${ports.from}-${ports.to}`,
   });
 
   const demo = demoPbx(settings, gateway);
@@ -141,7 +140,14 @@ function demoPbx(settings: Settings, gateway: Gateway): DemoCalls | undefined {
   return createDemoCalls({ recorder: () => ({ address: host, port: port() }), maxCalls: settings.process.demoCalls });
 }
 
-const reachable = (host: string): string => (host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host);
+/** What a PBX is told: where every address is bound, the first that other machines can reach. */
+function reachable(host: string): string {
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal);
+  const address = host === "0.0.0.0" || host === "::" ? (outside?.address ?? "127.0.0.1") : host;
+  return address.includes(":") ? `[${address}]` : address;
+}
 
 /** A store's URL as it may be printed. */
 function withoutPassword(url: string): string {

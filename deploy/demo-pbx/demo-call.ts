@@ -56,7 +56,9 @@ export async function placeDemoCall(options: DemoCallOptions): Promise<DemoCallH
     const sip = await bind();
     const rtp: [Socket, Socket] = [await bind(), await bind()];
     const address = await localAddressTowards(options.recorder);
-    const dialog = new RecordingDialog(sip, { address, port: sip.address().port }, options.recorder, options.user);
+    const { direction, agent, caller } = audio.dialogue;
+    const placedBy = direction === "inbound" ? caller.number : agent.extension;
+    const dialog = new RecordingDialog(sip, { address, port: sip.address().port }, options.recorder, placedBy, options.user);
     sip.on("message", (datagram) => {
       const message = parseSip(datagram.toString("utf8"));
       if (message?.headers.get("call-id") === dialog.callId) dialog.receive(message);

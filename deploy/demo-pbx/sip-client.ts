@@ -47,6 +47,7 @@ export class RecordingDialog {
   readonly #socket: Socket;
   readonly #local: Peer;
   readonly #peer: Peer;
+  readonly #from: string;
   readonly #fromTag = randomBytes(6).toString("hex");
   readonly #requestUri: string;
   #toHeader: string;
@@ -57,10 +58,12 @@ export class RecordingDialog {
   /** The recorder ended the session (BYE), or the dialog is over for another reason. */
   onEnded: (reason: string) => void = () => {};
 
-  constructor(socket: Socket, local: Peer, peer: Peer, user = "recorder") {
+  /** @param from user part of From: like many SBCs, whoever placed the recorded call */
+  constructor(socket: Socket, local: Peer, peer: Peer, from: string, user = "recorder") {
     this.#socket = socket;
     this.#local = local;
     this.#peer = peer;
+    this.#from = from;
     this.#requestUri = `sip:${user}@${peer.address}:${peer.port}`;
     this.#target = this.#requestUri;
     this.#toHeader = `<${this.#requestUri}>`;
@@ -199,7 +202,7 @@ export class RecordingDialog {
       `${method} ${method === "INVITE" && sequence === 1 ? this.#requestUri : this.#target} SIP/2.0`,
       `Via: SIP/2.0/UDP ${this.#local.address}:${this.#local.port};branch=${branch};rport`,
       "Max-Forwards: 70",
-      `From: <sip:src@${this.#local.address}:${this.#local.port}>;tag=${this.#fromTag}`,
+      `From: <sip:${this.#from}@${this.#local.address}:${this.#local.port}>;tag=${this.#fromTag}`,
       `To: ${this.#toHeader}`,
       `Call-ID: ${this.callId}`,
       `CSeq: ${sequence} ${method}`,

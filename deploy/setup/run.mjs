@@ -40,6 +40,14 @@ const child = spawn(node, ["--disable-warning=ExperimentalWarning", ...args], {
 });
 // Ctrl-C reaches the child through the terminal too; a second copy must not end this parent before the child has drained.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// A signal for npm alone reaches the shells between npm and this process at best: losing one of them counts as the signal.
+const above = ancestorsUpToNpm();
+const watch = setInterval(() => {
+  if (above.every(isAlive)) return;
+  clearInterval(watch);
+  child.kill("SIGTERM");
+}, 500);
+watch.unref();
 child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
 
 /** Installs the workspace when the lock file is not the one installed last; says what it does, because it takes a minute. */
@@ -80,4 +88,30 @@ function install() {
   mkdirSync(dirname(mark), { recursive: true });
   writeFileSync(mark, lock);
   console.log("Installed.");
+}
+
+/** The processes from this one's parent up to npm, where npm started it and /proc tells; otherwise none. */
+function ancestorsUpToNpm() {
+  const found = [];
+  let pid = process.ppid;
+  try {
+    while (pid > 1 && found.length < 5) {
+      found.push(pid);
+      if (readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("npm")) return found;
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      pid = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    }
+  } catch {
+    // No /proc here.
+  }
+  return [];
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
 }

@@ -96,33 +96,17 @@ class FileObjectStore implements ObjectStore {
 
   async get(tenant: TenantId, name: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>> {
     const path = join(this.#objects, objectKey(tenant, name));
-    let file: FileHandle;
-    try {
-      file = await open(path, "r");
-    } catch (cause) {
+    const { size } = await stat(path).catch((cause: unknown) => {
       throw asStoreError(cause);
-    }
-    const { size } = await file.stat();
+    });
     if (range !== undefined) {
       const { start, end } = range;
-      if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end >= size) {
-        await file.close();
+      if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end >= size)
         throw new EarshotError("invalid_request", "object_range_invalid", "A byte range lies outside the object.", {
           details: { start, end, size },
         });
-      }
     }
-    if (size === 0) {
-      await file.close();
-      return (async function* () {})();
-    }
-    return createReadStream("", {
-      fd: file,
-      start: range?.start ?? 0,
-      end: range?.end ?? size - 1,
-      autoClose: true,
-      highWaterMark: 256 * 1024,
-    });
+    return size === 0 ? nothing() : bytesOf(path, range?.start ?? 0, range?.end ?? size - 1);
   }
 
   async stat(tenant: TenantId, name: string): Promise<ObjectInfo | undefined> {
@@ -197,4 +181,18 @@ function asStoreError(cause: unknown): unknown {
     details: { errno: code },
     cause,
   });
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Opened by the first read and closed by the last, or when the reader leaves: a stream that nobody reads holds no file. */
+async function* bytesOf(path: string, start: number, end: number): AsyncGenerator<Uint8Array> {
+  const file = await open(path, "r").catch((cause: unknown) => {
+    throw asStoreError(cause);
+  });
+  try {
+    yield* file.createReadStream({ start, end, autoClose: false, highWaterMark: 256 * 1024 });
+  } finally {
+    await file.close();
+  }
 }
