@@ -96,6 +96,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     metrics,
     settings: settings.api,
     publicOrigins: settings.api.publicOrigins,
+    trustProxy: settings.api.trustProxy,
     speech: options.speech,
   });
   const refusals = new Refusals(eventLog);

@@ -23,10 +23,15 @@ export type Identity = {
 /** A key or token that is longer than this is none of ours, and is not hashed. */
 const longestToken = 512;
 
-/** @returns undefined where neither cookie nor key is given or valid; a suspended tenant has nobody */
+/**
+ * @param allow `withOneTimePassword`: also somebody who has not chosen a password yet, to do just that
+ * @returns undefined where neither cookie nor key is given or valid; a suspended tenant has nobody
+ * @throws EarshotError forbidden where the one-time password has to be replaced first
+ */
 export async function identify(
   directory: Pick<DirectoryStore, "sessionByTokenHash" | "tenantByApiKeyHash">,
   credentials: { bearer: string | undefined; cookie: string | undefined },
+  allow: { withOneTimePassword?: boolean } = {},
 ): Promise<Identity | undefined> {
   const { bearer, cookie } = credentials;
   if (bearer !== undefined) {
@@ -39,6 +44,10 @@ export async function identify(
   const tokenHash = hashToken(cookie);
   const session = await directory.sessionByTokenHash(tokenHash);
   if (session === undefined || session.tenant.suspended) return undefined;
+  if (session.user.mustChangePassword && allow.withOneTimePassword !== true)
+    throw new EarshotError("forbidden", "password_change_required", "The one-time password has to be replaced first.", {
+      remedy: "Choose a password of your own.",
+    });
   return {
     tenant: session.tenant,
     role: session.user.role,

@@ -16,18 +16,13 @@ export function controlAccess(api: Api, { directory, settings }: Pick<ApiContext
       if (!reading.has(request.method) && request.headers.origin !== undefined) checkOrigin(request.headers, settings.publicOrigins);
       return;
     }
-    const identity = await identify(directory, { bearer: bearerOf(request.headers), cookie: cookieOf(request.headers) });
+    const credentials = { bearer: bearerOf(request.headers), cookie: cookieOf(request.headers) };
+    const identity = await identify(directory, credentials, { withOneTimePassword });
     if (identity === undefined)
       throw new EarshotError("unauthenticated", "login_required", "This needs a session or an API key.", {
         remedy: "Log in, or send Authorization: Bearer with an API key.",
       });
-    if (identity.credential.kind === "session") {
-      if (!reading.has(request.method)) checkOrigin(request.headers, settings.publicOrigins);
-      if (identity.user?.mustChangePassword === true && !withOneTimePassword)
-        throw new EarshotError("forbidden", "password_change_required", "The one-time password has to be replaced first.", {
-          remedy: "Choose a password of your own.",
-        });
-    }
+    if (identity.credential.kind === "session" && !reading.has(request.method)) checkOrigin(request.headers, settings.publicOrigins);
     if (access === "admin" && identity.role === "supervisor")
       throw new EarshotError("forbidden", "role_not_sufficient", "A supervisor may read this, not change it.", {
         remedy: "Ask an administrator.",

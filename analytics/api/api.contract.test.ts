@@ -2,10 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { apiSettings } from "./settings.ts";
 import { TenantSettingsPublisher } from "./tenant-settings.ts";
 import { exampleCall } from "./testing/example-call.ts";
 import { callStarted } from "./testing/example-events.ts";
@@ -124,6 +126,16 @@ describe("who may ask", () => {
     const known = await api.login("first@example.test", "wrong");
     const plain = ({ status, body }: typeof known) => ({ status, error: { ...(body as { error: object }).error, requestId: "" } });
     expect(plain(unknown)).toEqual(plain(known));
+  });
+
+  test("a refused login is written to the audit log, after its answer", async () => {
+    await api.addUser(api.tenants.second, "refused@example.test", "supervisor");
+    expect((await api.login("refused@example.test", "wrong")).status).toBe(401);
+    const { data } = await eventually(
+      () => api.directory.auditLog(api.tenants.second, 1, 1),
+      (page) => page.data[0]?.actor === "refused@example.test",
+    );
+    expect(data[0]).toMatchObject({ action: "session.refused", details: { source: "127.0.0.1" } });
   });
 
   test("nothing secret reaches the log", () => {
@@ -321,6 +333,39 @@ describe("settings", () => {
     expect(seen).toMatchObject({ total: 1, data: [{ sourceAddress: "192.0.2.7:5060", status: 403 }] });
     expect(await (await api.request("/api/v1/refusals", { key: api.keys.second })).json()).toEqual({ data: [], total: 0 });
   });
+
+  test("strangers cannot fill the list: one source is one line whatever it calls itself, and takes no tenant's place", async () => {
+    const refused = (tenantId: string, sourceAddress: string, userAgent: string) =>
+      api.eventLog.publish(
+        topics.admissions.name,
+        "",
+        encodeEvent({
+          id: "r",
+          tenantId,
+          occurredAtMs: Date.now(),
+          payload: {
+            case: "inviteRefused",
+            value: { sourceAddress, transport: "udp", requestUri: "sip:x", userAgent, reason: "x", status: 403 },
+          },
+        }),
+      );
+    await refused(api.tenants.second, "198.51.100.1:5060", "SBC");
+    for (let i = 0; i < 20; i++) await refused("", "198.51.100.2:5060", `agent ${i}`);
+    await Promise.all(Array.from({ length: 600 }, (_, i) => refused("", `10.0.${i >> 8}.${i & 255}`, "x")));
+    const list = async (key: string) =>
+      (await (await api.request("/api/v1/refusals?perPage=1", { key })).json()) as { data: { count: number }[]; total: number };
+    await eventually(
+      () => list(api.keys.first),
+      ({ total }) => total === 500,
+    );
+    expect(await list(api.keys.second)).toMatchObject({ total: 1, data: [{ sourceAddress: "198.51.100.1:5060" }] });
+    await refused("", "198.51.100.2:5060", "one more");
+    await refused("", "198.51.100.2:5060", "and another");
+    await eventually(
+      () => list(api.keys.first),
+      ({ data }) => data[0]?.count === 2,
+    );
+  });
 });
 
 describe("a call", () => {
@@ -368,6 +413,11 @@ describe("a call", () => {
     expect(await (await api.request("/api/v1/status")).json()).toMatchObject({ demo: { available: true, scenarios: [{ id: "sale" }] } });
     expect((await api.request("/api/v1/demo-calls", { method: "POST", json: { impairment: { lossPercent: 90 } } })).status).toBe(400);
     expect(await (await api.request("/api/v1/demo-calls", { method: "POST" })).json()).toEqual({ scenario: "sale" });
+    const key = api.keys.second;
+    expect(await (await api.request("/api/v1/status", { key })).json()).toMatchObject({ demo: { available: false, scenarios: [] } });
+    const refused = await api.request("/api/v1/demo-calls", { method: "POST", key });
+    expect(refused.status).toBe(403);
+    expect(await errorOf(refused)).toMatchObject({ code: "demo_not_yours" });
   });
 });
 
@@ -487,6 +537,45 @@ describe("the server", () => {
     expect(await (await api.request("/healthz", { key: null })).json()).toEqual({ status: "ok" });
     expect((await api.request("/readyz", { key: null })).status).toBe(200);
     expect(await (await api.request("/metrics", { key: null })).text()).toContain("earshot_http_request_seconds_count");
+  });
+
+  test("a proxy's word counts only as far as it is trusted; metrics behind one need a key", async () => {
+    const told = { "x-forwarded-for": "127.0.0.1, 203.0.113.9", forwarded: "for=127.0.0.1", "x-real-ip": "127.0.0.1" };
+    for (const [name, value] of Object.entries(told))
+      expect((await api.request("/metrics", { key: null, headers: { [name]: value } })).status, name).toBe(401);
+    expect((await api.request("/metrics", { headers: { "x-forwarded-for": "203.0.113.9" } })).status).toBe(200);
+    const behind = await startTestApi({ settings: { trustProxy: 1, loginsPerMinute: 1 } });
+    try {
+      const login = (forwarded: string, email = "first@example.test") =>
+        behind.request("/api/v1/session", {
+          method: "POST",
+          key: null,
+          headers: { "x-forwarded-for": forwarded },
+          json: { email, password: "wrong" },
+        });
+      expect((await login("10.1.1.1, 203.0.113.9")).status).toBe(401);
+      expect((await login("10.1.1.2, 203.0.113.9")).status).toBe(429);
+      expect((await login("203.0.113.10")).status).toBe(401);
+      const { cookie } = await behind.login("admin@localhost", behind.oneTimePassword);
+      const metrics = await behind.request("/metrics", { cookie, headers: { "x-forwarded-for": "203.0.113.9" } });
+      expect(metrics.status).toBe(403);
+      expect(await errorOf(metrics)).toMatchObject({ code: "password_change_required" });
+    } finally {
+      await behind.stop();
+    }
+  });
+
+  test.each([
+    ["true", 1],
+    ["false", 0],
+    ["2", 2],
+    ["10.0.0.1, 10.1.0.0/16", ["10.0.0.1", "10.1.0.0/16"]],
+    ["the proxy", undefined],
+    ["-1", undefined],
+  ])("EARSHOT_TRUST_PROXY=%s", (text, value) => {
+    const { values, faults } = readSettings({ api: apiSettings }, { EARSHOT_TRUST_PROXY: text });
+    if (value === undefined) expect(faults).toMatchObject([{ env: "EARSHOT_TRUST_PROXY" }]);
+    else expect(values.api.trustProxy).toEqual(value);
   });
 
   test("hostile input is refused, not fatal", async () => {

@@ -11,6 +11,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import Fastify from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { trustsProxy } from "../access/client-address.ts";
 import { controlAccess } from "./access-control.ts";
 import type { Api, ApiContext } from "./context.ts";
 import { errorAnswers } from "./error-answers.ts";
@@ -54,7 +55,7 @@ export async function buildApi(context: ApiContext): Promise<Api> {
     requestTimeout: settings.requestSeconds * 1000,
     // Slow headers are cut off earlier than slow bodies.
     http: { headersTimeout: Math.min(10_000, settings.requestSeconds * 1000) },
-    trustProxy: settings.trustProxy,
+    trustProxy: settings.trustProxy === 0 ? false : trustsProxy(settings.trustProxy),
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,
@@ -89,7 +90,7 @@ export async function buildApi(context: ApiContext): Promise<Api> {
 
   await api.register(helmet, {
     contentSecurityPolicy,
-    strictTransportSecurity: settings.trustProxy,
+    strictTransportSecurity: settings.trustProxy !== 0,
     crossOriginEmbedderPolicy: false,
     referrerPolicy: { policy: "same-origin" },
   });

@@ -9,13 +9,15 @@ import { topics } from "@earshot/proto/topics.ts";
 import type { z } from "zod";
 
 export type Refusal = z.infer<typeof refusal>;
-const kept = 500;
+/** Sources kept of each tenant, and as many that are nobody's: what strangers send takes no tenant's place. */
+const keptOfEach = 500;
+const nobody = "";
 
 export class Refusals implements Component {
   readonly name = "refusals";
   readonly #eventLog: EventLog;
-  /** Key: tenant (empty = of nobody), source, user agent. The one seen last is the last. */
-  readonly #refusals = new Map<string, { tenantId: string; refusal: Refusal }>();
+  /** By tenant, then by source: what else a client says of itself it can say anew each time. The one seen last is the last. */
+  readonly #refusals = new Map<string, Map<string, Refusal>>();
   #subscription: Subscription | undefined;
 
   constructor(eventLog: EventLog) {
@@ -40,22 +42,33 @@ export class Refusals implements Component {
 
   /** Newest first. A source that belongs to no tenant yet is shown to the installation's own administrators only. */
   list(tenant: TenantId, seesUnclaimed: boolean): Refusal[] {
-    return [...this.#refusals.values()]
-      .filter(({ tenantId }) => tenantId === tenant || (tenantId === "" && seesUnclaimed))
-      .map(({ refusal }) => refusal)
-      .reverse();
+    const found = [...(this.#refusals.get(tenant)?.values() ?? []), ...((seesUnclaimed && this.#refusals.get(nobody)?.values()) || [])];
+    return found.sort((a, b) => Date.parse(b.lastAt) - Date.parse(a.lastAt));
   }
 
   #take(value: Uint8Array): void {
     const { tenantId, occurredAtMs, payload } = decodeEvent(value);
     if (payload.case !== "inviteRefused") return;
+    let its = this.#refusals.get(tenantId);
+    if (its === undefined) {
+      its = new Map();
+      this.#refusals.set(tenantId, its);
+    }
     const { sourceAddress, transport, requestUri, userAgent, reason, status } = payload.value;
-    const key = `${tenantId} ${hostOf(sourceAddress)} ${userAgent}`;
-    const count = (this.#refusals.get(key)?.refusal.count ?? 0) + 1;
-    this.#refusals.delete(key);
-    const lastAt = new Date(occurredAtMs).toISOString();
-    this.#refusals.set(key, { tenantId, refusal: { sourceAddress, transport, requestUri, userAgent, reason, status, lastAt, count } });
-    if (this.#refusals.size > kept) this.#refusals.delete(this.#refusals.keys().next().value!);
+    const source = hostOf(sourceAddress);
+    const count = (its.get(source)?.count ?? 0) + 1;
+    its.delete(source);
+    its.set(source, {
+      sourceAddress,
+      transport,
+      requestUri,
+      userAgent,
+      reason,
+      status,
+      lastAt: new Date(occurredAtMs).toISOString(),
+      count,
+    });
+    if (its.size > keptOfEach) its.delete(its.keys().next().value!);
   }
 }
 

@@ -1,5 +1,7 @@
 import { setting } from "@earshot/platform/config/settings.ts";
+import { cidr } from "@earshot/proto/api/administration.ts";
 import { z } from "zod";
+import type { ProxyTrust } from "../access/client-address.ts";
 import { liveSettings } from "../live/settings.ts";
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -43,11 +45,19 @@ export const apiSettings = {
     default: [],
     describe: "Further origins (https://host) under which the pages are served, where a proxy changes the Host header; comma-separated.",
   }),
-  trustProxy: setting({
+  trustProxy: setting<ProxyTrust>({
     env: "EARSHOT_TRUST_PROXY",
-    schema: z.stringbool(),
-    default: false,
-    describe: "Take the client's address and scheme from X-Forwarded-*; only behind a reverse proxy that sets them.",
+    schema: z.union([
+      z.stringbool().transform((on) => (on ? 1 : 0)),
+      whole(0, 10),
+      z
+        .string()
+        .transform((text) => text.split(",").map((address) => address.trim()))
+        .pipe(z.array(cidr)),
+    ]),
+    default: 0,
+    describe:
+      "Reverse proxies whose X-Forwarded-* tell the client's address and scheme: how many stand in a row before Earshot (true = 1), or their addresses and networks, comma-separated.",
   }),
   sessionHours: setting({
     env: "EARSHOT_SESSION_HOURS",

@@ -195,7 +195,7 @@ export class CallInsights {
   }
 
   #alert({ rule, phrase, atMs, leg, evidence }: PhraseAlert, occurredAtMs: number): void {
-    this.#alerts.push({ severity: rule.severity, name: rule.name, evidence: evidence.slice(0, maxEvidence) });
+    this.#alerts.push({ severity: rule.severity, name: rule.name, atMs, evidence: evidence.slice(0, maxEvidence) });
     this.#context.alertRaised(rule.severity);
     // One alert per rule and call: the id says so.
     const alertId = `${this.callId}-${rule.id}`;

@@ -175,8 +175,8 @@ describe("insights", () => {
     await quiet();
     expect(await payloads("alert")).toEqual([]);
     clock.advance(1);
-    expect((await eventually("alert", 1)).map(({ alertId, kind, atMs }) => ({ alertId, kind, atMs }))).toEqual([
-      { alertId: "quiet-r1", kind: "not_said", atMs: 20_000 },
+    expect((await eventually("alert", 1)).map(({ alertId, kind, atMs, evidence }) => ({ alertId, kind, atMs, evidence }))).toEqual([
+      { alertId: "quiet-r1", kind: "not_said", atMs: 20_000, evidence: [] },
     ]);
     clock.advance(60_000);
     await quiet();

@@ -1,8 +1,11 @@
 /** One live socket: who it is, how far behind it is, and what it may do. */
+
 import type { Duplex } from "node:stream";
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { ServerMessage } from "@earshot/proto/api/live.ts";
 import type { WebSocket } from "ws";
 import type { Identity } from "../access/identity.ts";
+import type { liveSettings } from "./settings.ts";
 import { textFrame } from "./text-frame.ts";
 
 export class LiveClient {
@@ -19,16 +22,24 @@ export class LiveClient {
   #allowance: number;
   #allowanceAtMs: number;
   readonly #perSecond: number;
+  readonly #hardBytes: number;
 
   readonly #wire: Duplex;
 
   /** @param wire what the socket stands on: frames that are ready go there directly, whole, so that they never mix with the socket's own */
-  constructor(identity: Identity, socket: WebSocket, wire: Duplex, messagesPerSecond: number, nowMs: number) {
+  constructor(
+    identity: Identity,
+    socket: WebSocket,
+    wire: Duplex,
+    settings: Pick<SettingsOf<typeof liveSettings>, "clientMessagesPerSecond" | "hardBytes">,
+    nowMs: number,
+  ) {
     this.identity = identity;
     this.#socket = socket;
     this.#wire = wire;
-    this.#perSecond = messagesPerSecond;
-    this.#allowance = messagesPerSecond;
+    this.#perSecond = settings.clientMessagesPerSecond;
+    this.#allowance = settings.clientMessagesPerSecond;
+    this.#hardBytes = settings.hardBytes;
     this.#allowanceAtMs = nowMs;
   }
 
@@ -38,7 +49,10 @@ export class LiveClient {
 
   /** @param frame from text-frame.ts; shared between clients */
   sendFrame(frame: Buffer): void {
-    if (this.#socket.readyState === 1) this.#wire.write(frame);
+    if (this.#socket.readyState !== 1) return;
+    // Whatever it is that it does not read: a client that lets it lie is cut off.
+    if (this.unsentBytes > this.#hardBytes) this.cutOff();
+    else this.#wire.write(frame);
   }
 
   sendBinary(message: Buffer): void {

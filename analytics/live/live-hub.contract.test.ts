@@ -352,6 +352,59 @@ describe("listening", () => {
   });
 });
 
+test("a one-time password opens no live socket", async () => {
+  const { cookie } = await api.login("admin@localhost", api.oneTimePassword);
+  await expect(watch({ cookie, origin: api.url })).rejects.toThrow("403");
+});
+
+test("knocking is limited per address, before anything is looked up, and by the address that a trusted proxy names", async () => {
+  const limited = await startTestApi({ settings: { upgradesPerMinute: 3, trustProxy: 1 } });
+  const knock = (forwarded: string) =>
+    new Promise<number>((resolve, reject) => {
+      const headers = { authorization: "Bearer wrong", "x-forwarded-for": forwarded };
+      const socket = new WebSocket(`ws://127.0.0.1:${limited.port}/api/v1/live`, { headers });
+      socket.once("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0));
+      socket.once("error", reject);
+      open.push(socket);
+    });
+  try {
+    const codes: number[] = [];
+    for (let i = 0; i < 5; i++) codes.push(await knock(`10.1.1.${i}, 203.0.113.9`));
+    expect(codes).toEqual([401, 401, 401, 429, 429]);
+    expect(await knock("203.0.113.10")).toBe(401);
+  } finally {
+    for (const socket of open.splice(0)) socket.terminate();
+    await limited.stop();
+  }
+});
+
+test("a client that reads nothing and asks on is cut off: what lies unsent stays within its limit", async () => {
+  const greedy = await startTestApi({ settings: { slowBytes: 100_000_000, hardBytes: 400_000, clientMessagesPerSecond: 1000 } });
+  try {
+    for (let i = 0; i < 40; i++) {
+      await greedy.publish(topics.calls.name, callStarted(greedy.tenants.first, `call-${i}`));
+      await greedy.publish(topics.transcripts.name, words(greedy.tenants.first, `call-${i}`, "many words ".repeat(2000)));
+    }
+    await eventually(
+      () => greedy.liveCalls.count(greedy.tenants.first),
+      (count) => count === 40,
+    );
+    const socket = new WebSocket(`ws://127.0.0.1:${greedy.port}/api/v1/live`, { headers: { authorization: "Bearer first-key" } });
+    open.push(socket);
+    await new Promise((resolve) => socket.once("open", resolve));
+    socket.pause();
+    for (let i = 0; i < 100; i++) socket.send(JSON.stringify({ type: "resume", cursor: "none.1" }));
+    const cutOff = await eventually(
+      async () => (await (await fetch(`${greedy.url}/metrics`)).text()).match(/earshot_live_clients (\d+)/)?.[1],
+      (clients) => clients === "0",
+    );
+    expect(cutOff).toBe("0");
+  } finally {
+    for (const socket of open.splice(0)) socket.terminate();
+    await greedy.stop();
+  }
+});
+
 describe("hostile clients", () => {
   test.each(["{", "null", "[]", '"x"', '{"type":"reboot"}', '{"type":"listen","callId":5}', '{"type":"resume"}', "\u0000"])(
     "%j is answered with an error, and the socket stays",

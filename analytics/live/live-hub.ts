@@ -15,8 +15,10 @@ import { decodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { type WebSocket, WebSocketServer } from "ws";
+import { clientAddress, type ProxyTrust, type TrustsProxy, trustsProxy } from "../access/client-address.ts";
 import { bearerOf, checkOrigin, cookieOf, type Identity, identify } from "../access/identity.ts";
 import type { DirectoryStore } from "../store/port.ts";
+import { AddressLimit } from "./address-limit.ts";
 import { audioMessage, Listening, renewMs } from "./listening.ts";
 import type { LiveCalls } from "./live-calls.ts";
 import { LiveClient } from "./live-client.ts";
@@ -42,6 +44,8 @@ export type LiveHubOptions = {
   settings: SettingsOf<typeof liveSettings>;
   /** Origins beside our own that may use the cookie. */
   publicOrigins: readonly string[];
+  /** Proxies before us that say whose request it is; default none. */
+  trustProxy?: ProxyTrust;
   speech: () => SystemStatus["speech"];
 };
 
@@ -51,6 +55,8 @@ export class LiveHub implements Component {
   readonly #tenants = new Map<string, LiveTenant>();
   readonly #epoch = randomBytes(6).toString("base64url");
   readonly #listening: Listening;
+  readonly #limit: AddressLimit;
+  readonly #trustsProxy: TrustsProxy;
   readonly #counters: LiveCounters;
   #server: WebSocketServer | undefined;
   #audio: Subscription | undefined;
@@ -59,6 +65,8 @@ export class LiveHub implements Component {
   constructor(options: LiveHubOptions) {
     this.#options = options;
     const { metrics, clock, eventLog, log } = options;
+    this.#limit = new AddressLimit(clock, options.settings.upgradesPerMinute);
+    this.#trustsProxy = trustsProxy(options.trustProxy ?? 0);
     this.#listening = new Listening(clock, (callId, command) => {
       if (!eventLog.append(topics.commands.name, callId, command))
         log.warn({ callId }, "The event log is full: a listen lease was not renewed");
@@ -132,6 +140,12 @@ export class LiveHub implements Component {
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { directory, settings, publicOrigins } = this.#options;
+    const waitMs = this.#limit.knock(clientAddress(request, this.#trustsProxy));
+    if (waitMs > 0)
+      throw new EarshotError("rate_limited", "too_many_requests", "Too many requests from this address.", {
+        remedy: "Wait a moment.",
+        retryAfterMs: waitMs,
+      });
     const path = (request.url ?? "").split("?")[0];
     if (path !== livePath) throw new EarshotError("not_found", "no_such_socket", `The live socket is ${livePath}.`);
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
@@ -165,7 +179,7 @@ export class LiveHub implements Component {
 
   #open(tenant: LiveTenant, identity: Identity, socket: WebSocket, wire: Duplex): void {
     const { clock, settings, speech } = this.#options;
-    const client = new LiveClient(identity, socket, wire, settings.clientMessagesPerSecond, clock.monotonicMs());
+    const client = new LiveClient(identity, socket, wire, settings, clock.monotonicMs());
     tenant.clients.add(client);
     const cancelGrace = clock.after(resumeGraceMs, () => {
       if (!client.streaming) tenant.begin(client);
@@ -225,7 +239,7 @@ export class LiveHub implements Component {
         this.#listening.remove(client, callId);
         await directory.audit(tenant.id, { actor, action: "call.listen.stop", subject: callId, details: {} });
       }
-      client.say({ type: "listening", callId, on: false, sampleRate: 0 });
+      client.say({ type: "listening", callId, on: false });
       return;
     }
     const call = calls.get(tenant.id, callId);
@@ -241,8 +255,7 @@ export class LiveHub implements Component {
       await directory.audit(tenant.id, { actor, action: "call.listen.start", subject: callId, details: {} });
       if (tenantHas(this.#tenants, client)) this.#listening.add(client, callId);
     }
-    // The rate stands in each audio message; it is not known before the first.
-    client.say({ type: "listening", callId, on: true, sampleRate: 0 });
+    client.say({ type: "listening", callId, on: true });
   }
 
   #take(tenantId: TenantId, event: LiveEvent): void {
@@ -250,7 +263,7 @@ export class LiveHub implements Component {
     this.#tenant(tenantId).add(event);
     if (event.type !== "call.ended") return;
     for (const client of this.#listening.endCall(tenantId, event.callId))
-      client.say({ type: "listening", callId: event.callId, on: false, sampleRate: 0 });
+      client.say({ type: "listening", callId: event.callId, on: false });
   }
 
   #hear(value: Uint8Array): void {
@@ -286,7 +299,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-const reasons: Record<number, string> = { 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable" };
+const reasons: Record<number, string> = {
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  429: "Too Many Requests",
+  503: "Service Unavailable",
+};
 
 /** An HTTP answer instead of the upgrade. */
 function refuse(socket: Duplex, error: EarshotError): void {

@@ -155,6 +155,22 @@ describe("a client that comes back", () => {
 });
 
 describe("a slow client", () => {
+  test("that asks again and again without reading is given nothing more, and a summary once it has caught up", () => {
+    const greedy = join();
+    greedy.unsentBytes = settings.slowBytes + 1;
+    for (let i = 0; i < 50; i++) tenant.resume(greedy as unknown as LiveClient, "other.1");
+    tenant.begin(greedy as unknown as LiveClient);
+    expect([greedy.messages, slow]).toEqual([[], 1]);
+    greedy.unsentBytes = 0;
+    tenant.tend();
+    expect(greedy.messages.map(({ type }) => type)).toEqual(["summary"]);
+    greedy.unsentBytes = settings.slowBytes + 1;
+    tenant.resume(greedy as unknown as LiveClient, "other.1");
+    clock.advance(settings.slowMs + 1);
+    tenant.tend();
+    expect(greedy.cut).toBe(true);
+  });
+
   test("gets nothing, then one summary; the others miss nothing", () => {
     const [fast, slack] = [join(), join()];
     slack.unsentBytes = settings.slowBytes + 1;

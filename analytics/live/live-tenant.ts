@@ -76,10 +76,7 @@ export class LiveTenant {
           client.sendFrame(batch.frame);
           this.#counters.sent.inc(1);
         } else {
-          if (client.slowSinceMs === undefined) {
-            client.slowSinceMs = this.#clock.monotonicMs();
-            this.#counters.slow.inc();
-          }
+          this.#markSlow(client);
           client.droppedEvents += batch.events;
         }
       }
@@ -105,11 +102,24 @@ export class LiveTenant {
     }
   }
 
+  #markSlow(client: LiveClient): void {
+    if (client.slowSinceMs !== undefined) return;
+    client.slowSinceMs = this.#clock.monotonicMs();
+    this.#counters.slow.inc();
+  }
+
   /** First things first: everything that has happened is in the snapshot, nothing comes twice. */
   begin(client: LiveClient): void {
     this.flush();
     client.streaming = true;
-    client.sendFrame(this.#snapshot());
+    if (!this.#isBehind(client)) client.sendFrame(this.#snapshot());
+  }
+
+  /** One that does not read what it has is given no more: it is slow, and gets a summary once it has caught up. */
+  #isBehind(client: LiveClient): boolean {
+    if (client.slowSinceMs === undefined && client.unsentBytes <= this.#settings.slowBytes) return false;
+    this.#markSlow(client);
+    return true;
   }
 
   /** What was missed since the cursor; a snapshot where that is too long ago. */
@@ -118,6 +128,7 @@ export class LiveTenant {
     const missed = this.ring.since(cursor);
     const late = client.streaming;
     client.streaming = true;
+    if (this.#isBehind(client)) return;
     const bytes = missed?.reduce((sum, batch) => sum + batch.frame.length, 0) ?? 0;
     const tooMuch = bytes > this.#settings.slowBytes;
     if (missed !== undefined && !tooMuch) for (const batch of missed) client.sendFrame(batch.frame);

@@ -29,6 +29,13 @@ export const liveSettings = {
     describe: "Recent messages kept per tenant for clients that reconnect (bytes).",
     atLimit: "The oldest go; a client that was away for longer gets a new snapshot.",
   }),
+  upgradesPerMinute: setting({
+    env: "EARSHOT_LIVE_UPGRADES_PER_MINUTE",
+    schema: whole(1, 1_000_000),
+    default: 6000,
+    describe: "Live sockets that one source address may ask for per minute.",
+    atLimit: "A further one is refused with 429 and Retry-After, before anything is looked up for it.",
+  }),
   clientsPerTenant: setting({
     env: "EARSHOT_LIVE_CLIENTS",
     schema: whole(1, 100_000),

@@ -59,7 +59,8 @@ export const serverMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("batch"), cursor: z.string(), events: z.array(liveEvent) }),
   /** The client was too slow: events were dropped; this replaces them. Transcripts have gaps, to be filled by GET …/transcript. */
   z.object({ type: z.literal("summary"), cursor: z.string(), droppedEvents: z.number(), calls: z.array(liveCall) }),
-  z.object({ type: z.literal("listening"), callId: z.string(), on: z.boolean(), sampleRate: z.number() }),
+  /** The rate stands in each audio message; it is said here only where it is known before the first. */
+  z.object({ type: z.literal("listening"), callId: z.string(), on: z.boolean(), sampleRate: z.number().optional() }),
   z.object({ type: z.literal("error"), code: z.string(), message: z.string(), remedy: z.string() }),
   z.object({ type: z.literal("pong"), serverTime: z.iso.datetime() }),
 ]);

@@ -4,6 +4,7 @@ import { generateToken, hashToken } from "@earshot/platform/secrets/token.ts";
 import { apiKey, apiKeyCreated, apiKeyInput, auditEntry, demoCallInput, refusal, systemStatus } from "@earshot/proto/api/administration.ts";
 import { alert, list } from "@earshot/proto/api/calls.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
 import { z } from "zod";
 import { who } from "../access-control.ts";
 import type { Api, ApiContext } from "../context.ts";
@@ -35,6 +36,11 @@ const tenantChange = z
 export function administrationRoutes(api: Api, context: ApiContext): void {
   const { directory, liveHub, liveCalls, refusals, tenantSettings, demoCalls } = context;
   const admin = { access: "admin" as const };
+  /**
+   * The first tenant's administrators are the installation's own: they see the sources that are nobody's, and theirs is the trunk of this
+   * machine, through which demo calls come in.
+   */
+  const ownsInstallation = async (tenant: TenantId) => (await directory.tenants())[0]?.id === tenant;
 
   api.get(
     "/api-keys",
@@ -120,19 +126,21 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
     },
     async (request) => {
       const { tenant } = who(request);
-      // A source of nobody is shown to the first tenant: the installation's own administrators.
-      const [first] = await directory.tenants();
-      return pageOf(refusals.list(tenant.id, first?.id === tenant.id), request.query);
+      return pageOf(refusals.list(tenant.id, await ownsInstallation(tenant.id)), request.query);
     },
   );
 
-  api.get("/status", { schema: { tags: ["status"], response: { 200: systemStatus } } }, async (request) => ({
-    ...context.statusFacts(),
-    ready: context.readiness().ready,
-    speech: context.speech(),
-    demo: { available: demoCalls !== undefined, scenarios: demoCalls?.scenarios() ?? [] },
-    liveCalls: liveCalls.count(who(request).tenant.id),
-  }));
+  api.get("/status", { schema: { tags: ["status"], response: { 200: systemStatus } } }, async (request) => {
+    const { tenant } = who(request);
+    const demo = (await ownsInstallation(tenant.id)) ? demoCalls : undefined;
+    return {
+      ...context.statusFacts(),
+      ready: context.readiness().ready,
+      speech: context.speech(),
+      demo: { available: demo !== undefined, scenarios: demo?.scenarios() ?? [] },
+      liveCalls: liveCalls.count(tenant.id),
+    };
+  });
 
   api.get(
     "/alerts",
@@ -166,6 +174,10 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
       if (demoCalls === undefined)
         throw new EarshotError("unavailable", "demo_not_available", "This installation places no demo calls.", {
           remedy: "Set EARSHOT_DEMO_CALLS to 1 or more and restart, or run npm run demo.",
+        });
+      if (!(await ownsInstallation(tenant.id)))
+        throw new EarshotError("forbidden", "demo_not_yours", "Demo calls belong to the installation's first tenant.", {
+          remedy: "Sign in there; this tenant's calls come from its own trunks.",
         });
       const placed = await demoCalls.place(request.body ?? {});
       await directory.audit(tenant.id, { actor, action: "demo_call.place", subject: placed.scenario, details: {} });

@@ -2,14 +2,10 @@
  * /healthz: the process answers. /readyz: it takes calls and requests. /metrics: Prometheus; from this machine, or with an API key
  * (a scraper on another machine sends `Authorization: Bearer`).
  */
-import { BlockList, isIP } from "node:net";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { isOfThisMachine } from "../../access/client-address.ts";
 import { bearerOf, cookieOf, identify } from "../../access/identity.ts";
 import type { Api, ApiContext } from "../context.ts";
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
 
 export function healthRoutes(api: Api, context: ApiContext): void {
   const hidden = { hide: true };
@@ -20,7 +16,7 @@ export function healthRoutes(api: Api, context: ApiContext): void {
     return reply.status(ready ? 200 : 503).send({ ready, reasons });
   });
   api.get("/metrics", { config: anyone, schema: hidden }, async (request, reply) => {
-    if (!isLoopback(request.ip)) {
+    if (!isOfThisMachine(request.raw)) {
       const identity = await identify(context.directory, { bearer: bearerOf(request.headers), cookie: cookieOf(request.headers) });
       if (identity === undefined || identity.role === "supervisor")
         throw new EarshotError("unauthenticated", "metrics_need_key", "Metrics are for this machine, or for an API key.", {
@@ -29,9 +25,4 @@ export function healthRoutes(api: Api, context: ApiContext): void {
     }
     return reply.type(context.metrics.registry.contentType).send(await context.metrics.expose());
   });
-}
-
-function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:/, "");
-  return loopback.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");
 }

@@ -31,6 +31,13 @@ export function sessionRoutes(api: Api, context: ApiContext): void {
     });
   };
 
+  const refused = (user: UserRow, source: string): Promise<void> =>
+    directory
+      .audit(user.tenantId, { actor: user.email, action: "session.refused", subject: user.id, details: { source } })
+      .catch((error: unknown) =>
+        log.error({ err: error, tenantId: user.tenantId }, "A refused login could not be written to the audit log"),
+      );
+
   api.post(
     "/session",
     {
@@ -42,15 +49,10 @@ export function sessionRoutes(api: Api, context: ApiContext): void {
       limit.attempt(request.ip, email);
       const user = await directory.userByEmail(email);
       const right = await verifyPassword(password, user?.passwordHash ?? (await nobody));
-      const tenant = user && (await directory.tenant(user.tenantId));
+      // Only for the right password: until then an account that exists costs nothing that one that does not does not cost.
+      const tenant = right && user !== undefined ? await directory.tenant(user.tenantId) : undefined;
       if (!right || user === undefined || tenant === undefined || tenant.suspended) {
-        if (user !== undefined)
-          await directory.audit(user.tenantId, {
-            actor: user.email,
-            action: "session.refused",
-            subject: user.id,
-            details: { source: request.ip },
-          });
+        if (user !== undefined) afterAnswer(reply, () => refused(user, request.ip));
         throw new EarshotError("unauthenticated", "wrong_credentials", "E-mail or password is wrong.", {
           remedy: "Check both and try again; an administrator can set a new password.",
         });
@@ -119,6 +121,11 @@ export function sessionRoutes(api: Api, context: ApiContext): void {
       return sessionView({ tenant, role, actor, user: { ...user, mustChangePassword: false } });
     },
   );
+}
+
+/** So that it does not show in how long the answer takes. */
+function afterAnswer(reply: FastifyReply, work: () => Promise<void>): void {
+  reply.raw.once("close", () => void work());
 }
 
 function sessionView({ tenant, role, actor, user }: Pick<Identity, "tenant" | "role" | "actor" | "user">): Session {

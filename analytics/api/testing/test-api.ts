@@ -113,6 +113,7 @@ export async function startTestApi(
     metrics,
     settings,
     publicOrigins: settings.publicOrigins,
+    trustProxy: settings.trustProxy,
     speech,
   });
   const refusals = new Refusals(eventLog);

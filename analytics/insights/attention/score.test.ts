@@ -49,7 +49,7 @@ describe("attention", () => {
   ])("%s", (_what, input, expected) => expect(codes(input)).toEqual(expected));
 
   test("alerts count by severity, and not without end", () => {
-    const alert = (severity: "info" | "warning" | "critical") => ({ severity, name: "A", evidence });
+    const alert = (severity: "info" | "warning" | "critical") => ({ severity, name: "A", atMs: 4000, evidence });
     expect(codes({ alerts: [alert("info"), alert("warning")] })).toEqual([
       ["alert", 15],
       ["alert", 4],
@@ -64,7 +64,7 @@ describe("attention", () => {
     const all = scoreAttention({
       durationMs: 40 * 60_000,
       caller: caller(-1, -1),
-      alerts: [{ severity: "critical", name: "Cancellation", evidence }],
+      alerts: [{ severity: "critical", name: "Cancellation", atMs: 4000, evidence }],
       conversation: conversation({ durationMs: 40 * 60_000, overtalkMs: 1e6, interruptions: 1000, currentSilenceMs: 60_000 }),
       lines: [line(1.5), line(1, true)],
       recognition: { segments: 10, failed: 10, failures: evidence },

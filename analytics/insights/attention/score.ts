@@ -19,6 +19,8 @@ export type AttentionInput = {
   readonly alerts: readonly {
     readonly severity: "info" | "warning" | "critical";
     readonly name: string;
+    /** When it was raised: where it stands on no words. */
+    readonly atMs: number;
     readonly evidence: readonly EvidenceAt[];
   }[];
   readonly conversation?: {
@@ -53,7 +55,7 @@ export function scoreAttention(input: AttentionInput): AttentionScore {
   for (const alert of input.alerts) {
     const points = Math.min(weights.alert[alert.severity], weights.alert.most - alertPoints);
     alertPoints += Math.max(0, points);
-    add("alert", points, `Alert: ${alert.name}`, alert.evidence);
+    add("alert", points, `Alert: ${alert.name}`, alert.evidence.length > 0 ? alert.evidence : at(alert.atMs));
   }
 
   if (conversation !== undefined) {

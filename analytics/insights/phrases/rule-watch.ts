@@ -95,13 +95,8 @@ export class RuleWatch {
       if (elapsedMs < limitMs + graceMs || (endedAtMs !== undefined && endedAtMs < limitMs)) continue;
       if ((this.#saidAtMs.get(rule.id) ?? Number.POSITIVE_INFINITY) <= limitMs) continue;
       this.#raised.add(rule.id);
-      out.push({
-        rule,
-        phrase: rule.phrases[0] ?? "",
-        atMs: limitMs,
-        leg: 0,
-        evidence: [{ segmentId: "", atSeconds: rule.withinSeconds }],
-      });
+      // Nothing was said that could be shown: there is a time, and no words.
+      out.push({ rule, phrase: rule.phrases[0] ?? "", atMs: limitMs, leg: 0, evidence: [] });
     }
     return out;
   }
