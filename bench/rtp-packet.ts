@@ -19,12 +19,6 @@ export type RtpPacketOptions = { calls: readonly number[]; seconds: number; prof
 /** Code that is not compiled yet is not what a day's work costs. */
 const warmUpMs = 4000;
 
-/**
- * A young generation that stays within the processor's cache: datagrams live for microseconds, and with V8's default (up to 16 MB and more) each
- * is allocated on memory that has gone cold. A process that receives RTP is to be started with it.
- */
-const receiverFlags = ["--max-semi-space-size=4"];
-
 type Measured = { microseconds: number; packets: number; returned: number; kernelDrops: number; behindMs: number };
 
 class Child<Request, Answer extends { kind: string }> {
@@ -108,10 +102,7 @@ async function withSender<T>(streams: number, use: (sender: Sender, parties: rea
 
 function measureEarshot(calls: number, seconds: number, fromPort: number, profile: boolean) {
   return withSender(calls * 2, async (sender) => {
-    const receiver = new Child<ReceiverRequest, ReceiverAnswer>("./rtp-packet/receiver.ts", [
-      ...receiverFlags,
-      ...(profile ? ["--cpu-prof"] : []),
-    ]);
+    const receiver = new Child<ReceiverRequest, ReceiverAnswer>("./rtp-packet/receiver.ts", profile ? ["--cpu-prof"] : []);
     try {
       const { ports } = await receiver.ask({ kind: "open", calls, fromPort }, "opened");
       const measured = await measure(sender, receiver.process.pid!, ports, seconds);
