@@ -30,20 +30,25 @@ export async function listCalls(
   const filter = callFilter(asked);
   if (filter.impossible) return { data: [], total: 0 };
   const { keys, total } = await withSources(query, tenant, filter, async (sources) => {
-    // In the order of the primary key a page is read off the front; where all must be looked at anyway, the short key breaks ties.
-    const tie = asked.sort === "startedAt" ? "call_id" : "call_key";
-    const order = orderOf(asked, tie);
-    const columns = [...new Set(["call_key", tie]), "newest_first", ...(asked.sort === "startedAt" ? [] : [sortColumns[asked.sort]])].join(
-      ", ",
-    );
+    const order = orderOf(asked);
+    const id = filter.terms.length > 0 ? "call_id" : "''";
+    const tie = asked.sort === "startedAt" ? ", call_id" : "";
+    const sort = asked.sort === "startedAt" ? "" : `, ${sortColumns[asked.sort]}`;
     const offset = (asked.page - 1) * asked.perPage;
+    // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
+    // the reading early, and the index of words from answering alone.
+    const settings =
+      asked.sort === "startedAt" || filter.terms.length > 0 ? " SETTINGS use_top_k_dynamic_filtering = 0, max_block_size = 8192" : "";
     const [found, counted] = await Promise.all([
       // First the keys of the page, then its cards: sorting carries no wide column.
       query<PageKey>(
         tenant,
-        `SELECT toString(call_key) AS key, toFloat64(newest_first) AS start, open FROM (${sources
-          .map(({ open, sql }) => `(SELECT ${columns}, ${open} AS open ${sql} ORDER BY ${order} LIMIT {upTo:UInt64})`)
-          .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}`,
+        `SELECT toString(call_key) AS key, toFloat64(newest_first) AS start, id, open FROM (${sources
+          .map(
+            ({ open, sql }) =>
+              `(SELECT call_key, ${id} AS id, newest_first${sort}${tie}, ${open} AS open ${sql} ORDER BY ${order} LIMIT {upTo:UInt64})`,
+          )
+          .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}${settings}`,
         { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
       ),
       query<{ total: number }>(
@@ -54,14 +59,18 @@ export async function listCalls(
     ]);
     return { keys: found, total: counted[0]?.total ?? 0 };
   });
-  const cards = await cardsOf(query, tenant, keys);
+  if (keys.length === 0) return { data: [], total };
+  const [cards, segments] = await Promise.all([
+    cardsOf(query, tenant, keys),
+    filter.terms.length === 0 ? [] : foundSegments(query, tenant, filter, [...new Set(keys.map(({ id }) => id))]),
+  ]);
   const data: CallListItem[] = cards.map((card) => summaryOf(card, nowMs));
-  if (filter.terms.length > 0 && cards.length > 0) await addHits(query, tenant, filter, cards, data);
+  if (filter.terms.length > 0) addHits(segments, filter, cards, data);
   return { data, total };
 }
 
 /** `key` is the call's UInt64 hash, eight bytes to read and sort by where the id has forty; as text, since a number would lose digits. */
-type PageKey = { key: string; start: number; open: number };
+type PageKey = { key: string; start: number; id: string; open: number };
 /** FROM and WHERE over the settled and over the open calls: together every call once. */
 type Sources = readonly Source[];
 type Source = { readonly open: 0 | 1; readonly sql: string };
@@ -115,28 +124,29 @@ async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly Page
   return [...new Set(keys.map(({ key }) => key))].flatMap((key) => byKey.get(key) ?? []);
 }
 
-function orderOf(asked: CallQuery, tie: "call_id" | "call_key"): string {
+/** In the order of the primary key a page is read off the front; where all must be looked at anyway, the short key breaks ties. */
+function orderOf(asked: CallQuery): string {
   const descending = asked.order === "desc";
-  if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, ${tie} ${descending ? "ASC" : "DESC"}`;
-  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, ${tie}`;
+  if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, call_id ${descending ? "ASC" : "DESC"}`;
+  return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, call_key`;
 }
 
-async function addHits(
-  query: TenantQuery,
-  tenant: TenantId,
-  filter: CallFilter,
-  cards: readonly CallCard[],
-  data: CallListItem[],
-): Promise<void> {
-  const segments = await query<{ call_id: string; segment_id: string; leg: number; start_ms: number; text: string }>(
+type FoundSegment = { call_id: string; segment_id: string; leg: number; start_ms: number; text: string };
+
+/** Of the calls' segments those with any of the words. */
+function foundSegments(query: TenantQuery, tenant: TenantId, filter: CallFilter, ids: readonly string[]): Promise<FoundSegment[]> {
+  return query<FoundSegment>(
     tenant,
     // The newest revision of each segment; no FINAL, which would merge whole granules for these few.
     "SELECT call_id, segment_id, leg, start_ms, text FROM (SELECT call_id, segment_id, leg, start_ms, text FROM segments " +
       `WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ORDER BY call_id, start_ms, segment_id, revision DESC LIMIT 1 BY call_id, segment_id) ` +
       "WHERE hasAnyTokens(lowerUTF8(text), {words:Array(String)}) ORDER BY call_id, start_ms LIMIT {perCall:UInt32} BY call_id",
     // Words of a phrase also stand apart in other segments: read more than are shown, then look for the phrase itself.
-    { ids: cards.map((card) => card.id), words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
+    { ids, words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
   );
+}
+
+function addHits(segments: readonly FoundSegment[], filter: CallFilter, cards: readonly CallCard[], data: CallListItem[]): void {
   const byCall = Map.groupBy(segments, (segment) => segment.call_id);
   for (const [index, card] of cards.entries())
     data[index]!.hits = (byCall.get(card.id) ?? [])

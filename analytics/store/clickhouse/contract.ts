@@ -395,6 +395,28 @@ export const callStoreChecks: readonly ContractCheck[] = [
           ["caller", 3000, ["refund"]],
         ],
       );
+      // At rest they are found by other means: the same, and words that come later too.
+      clock.advance(300_000);
+      await subject().maintain();
+      const check = async () => {
+        assert.deepEqual(await found("cancel"), ["s2", "s1"]);
+        assert.deepEqual(await found("CANCEL refund"), ["s1"]);
+        assert.deepEqual(await found('"cancel my contract"'), ["s1"]);
+        assert.deepEqual(await found('"contract cancel"'), ["s2"]);
+        // The end of one segment and the beginning of the next are no phrase.
+        assert.deepEqual(await found('"contract no"'), []);
+        assert.deepEqual(await found("canc"), []);
+        assert.equal((await subject().store.statistics(tenant, asked({ q: '"my contract"' }), "UTC")).calls, 2);
+      };
+      await check();
+      const late = { segmentId: "s2-1-9000", leg: 1, startMs: 9000, endMs: 9500, text: "Supervisor please", final: true, revision: 1 };
+      await store.write([makeEvent(tenant, "s2", start + 9600, { case: "transcriptSegment", value: late })]);
+      assert.deepEqual(await found("supervisor"), ["s2"]);
+      await check();
+      clock.advance(300_000);
+      await subject().maintain();
+      assert.deepEqual(await found("supervisor"), ["s2"]);
+      await check();
     },
   },
   {

@@ -7,11 +7,12 @@
 -- said: every word of the call, segments set apart by U+E000, so that no phrase reaches from one into the next. Searches are answered
 -- by its index alone, in the order of the list. The positions that phrases need are marked experimental by ClickHouse 26.7.
 -- per_quarter: the charts without filters. Zones are off UTC by multiples of a quarter of an hour, so any zone's days are sums of these.
+-- names: the values of the list's filters.
 CREATE TABLE IF NOT EXISTS calls
 (
     tenant LowCardinality(String),
     newest_first Int64 CODEC(Delta, LZ4),
-    call_id String CODEC(ZSTD(1)),
+    call_id String CODEC(LZ4),
     call_key UInt64 DEFAULT sipHash64(call_id) CODEC(NONE),
     version UInt64 CODEC(ZSTD(1)),
     started_at DateTime64(3, 'UTC') CODEC(Delta, LZ4),
@@ -37,7 +38,8 @@ CREATE TABLE IF NOT EXISTS calls
         SELECT tenant, intDiv(newest_first, 900000), count(), count(duration_ms), sum(duration_ms), count(caller_sentiment),
             sum(caller_sentiment), count(mos), sum(mos), countIf(alert_count > 0)
         GROUP BY tenant, intDiv(newest_first, 900000)
-    )
+    ),
+    PROJECTION names (SELECT tenant, agent, queue, termination, count() GROUP BY tenant, agent, queue, termination)
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(started_at)

@@ -1,3 +1,4 @@
+-- Small granules and blocks: a call's few segments are read from all over the table.
 -- Final utterances. A higher revision of a segment replaces a lower one. Searches read `calls.said`, which is made of these.
 CREATE TABLE IF NOT EXISTS segments
 (
@@ -22,4 +23,4 @@ CREATE TABLE IF NOT EXISTS segments
 )
 ENGINE = ReplacingMergeTree(revision)
 ORDER BY (tenant, call_id, start_ms, segment_id)
-SETTINGS index_granularity = 256;
+SETTINGS index_granularity = 256, min_compress_block_size = 8192, max_compress_block_size = 65536;
