@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
@@ -71,7 +71,7 @@ async function start() {
 
 type List<T> = { data: T[]; total: number };
 
-test("a call goes from the log into the stores and out of the API, live and ended, and is there after a restart", async () => {
+test("a call goes from the log into the stores and out of the API, live and ended, and is there after a restart; a database that dies comes back", async () => {
   const first = await start();
   expect(first.analytics.oneTimePassword).toMatch(/^\S{12,}$/);
   const tenant = (await first.analytics.directory.tenants())[0]!.id;
@@ -109,6 +109,12 @@ test("a call goes from the log into the stores and out of the API, live and ende
     );
     expect(found.data[0]).toMatchObject({ id: "call-1", termination: "bye" });
     const transcript = await second.get<List<Segment>>("/calls/call-1/transcript");
+    const ready = async () => (await fetch(`http://127.0.0.1:${second.analytics.address?.port}/readyz`)).status;
+    expect(await ready()).toBe(200);
+    const pid = Number.parseInt(await readFile(join(dataDir, "postgres", "cluster", "postmaster.pid"), "utf8"), 10);
+    process.kill(pid, "SIGKILL");
+    await eventually(ready, (status) => status === 503, 15_000);
+    await eventually(ready, (status) => status === 200, 15_000);
     expect(transcript.data).toMatchObject([{ speaker: "caller", startMs: 1000, endMs: 1500, text: "I want to cancel my contract" }]);
   } finally {
     await second.stop();

@@ -6,7 +6,7 @@ import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { apiSettings } from "./settings.ts";
 import { TenantSettingsPublisher } from "./tenant-settings.ts";
 import { exampleCall } from "./testing/example-call.ts";
@@ -136,6 +136,21 @@ describe("who may ask", () => {
       (page) => page.data[0]?.actor === "refused@example.test",
     );
     expect(data[0]).toMatchObject({ action: "session.refused", details: { source: "127.0.0.1" } });
+  });
+
+  test("the answer to a wrong password waits for nothing that only an account that exists costs", async () => {
+    const tenant = vi.spyOn(api.directory, "tenant");
+    const audit = vi.spyOn(api.directory, "audit").mockImplementationOnce(() => new Promise(() => {}));
+    try {
+      expect((await api.login("refused@example.test", "wrong")).status).toBe(401);
+      await eventually(
+        () => audit.mock.calls.length,
+        (count) => count === 1,
+      );
+      expect(tenant).not.toHaveBeenCalled();
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   test("nothing secret reaches the log", () => {
