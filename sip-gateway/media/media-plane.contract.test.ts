@@ -38,10 +38,27 @@ class FakeLog {
   }
 }
 
+/** @returns the first of `count` ports that nobody on this machine holds */
+async function freePorts(count: number): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const from = 22_000 + 2 * Math.floor(Math.random() * 20_000);
+    const probes = Array.from({ length: count }, () => createSocket("udp4"));
+    const bound = await Promise.allSettled(
+      probes.map((probe, i) => {
+        probe.bind({ address: host, port: from + i, exclusive: true });
+        return once(probe, "listening");
+      }),
+    );
+    await Promise.all(probes.map((probe) => new Promise<void>((resolve) => probe.close(() => resolve()))));
+    if (bound.every(({ status }) => status === "fulfilled")) return from;
+  }
+  throw new Error("no free range of ports");
+}
+
 async function planeWith(settings: Partial<MediaSettings> = {}, pairs = 8) {
   const eventLog = new FakeLog();
   const metrics = createMetrics();
-  const from = 30_000 + 2 * Math.floor(Math.random() * 8000);
+  const from = await freePorts(pairs * 2);
   const plane = createMediaPlane({
     ports: { from, to: from + pairs * 2 - 1 },
     settings: defaultMediaSettings({ host, drainMs: 300, qualityIntervalMs: 500, ...settings }),
@@ -310,4 +327,19 @@ test.skipIf(!loopback6)("RTP and RTCP over IPv6 (::1; skipped where the machine 
   expect(parseRtcp(bytes)).toBeDefined();
   expect(leg.close().packetsReceived).toBe(10);
   expect(eventLog.of("six")).toHaveLength(2);
+});
+
+test("a flood from strangers on a leg's port costs its stream nothing", async () => {
+  const { plane } = await planeWith({ maxForeignPacketsPerSecond: 20 });
+  const [friend, stranger] = [await socket(), await socket()];
+  const { ports, leg } = await openLeg(plane, "c1");
+  await send(friend, ports.rtpPort, 0, 1);
+  // 12,000 a second, in bursts that the kernel's buffer holds.
+  for (let i = 1; i <= 40; i++) {
+    for (let n = 0; n < 120; n++) stranger.send("xx", ports.rtpPort, host);
+    friend.send(rtpPacket({ sequence: i, timestamp: i * 160, ssrc: 7, payload: speech }), ports.rtpPort, host);
+    await pause(10);
+  }
+  await pause(60);
+  expect(leg.close()).toEqual({ packetsReceived: 41, packetsExpected: 41, packetsLost: 0 });
 });

@@ -44,11 +44,14 @@ const addressBytes = 16;
 /** struct epoll_event is packed on x86-64 only. */
 const eventBytes = process.arch === "x64" ? 12 : 16;
 
-/** Datagrams of one socket taken at a time: what is left waits for the next look, so that no port can starve the others. */
+/** Datagrams of one socket taken at a time: what is left waits for the next round, so that no port can starve the others. */
 const datagrams = 16;
 /** Sockets taken from the set at a time. */
 const maxEvents = 512;
-/** Looks in a row while there are more ready than fit. */
+/**
+ * Rounds of one look while there are more ready, or more in one of them, than fit: a flood on a port is taken as it comes, so that it does
+ * not push the packets of the port's own stream out of the kernel's buffer.
+ */
 const maxRounds = 16;
 /** Adds half of itself to a packet's way, on average; a whole turn of a stream is 20 ms. */
 const lookEveryMs = 4;
@@ -234,15 +237,17 @@ export class NativeSockets {
     const fdAt = (eventBytes - 8) >> 2;
     for (let round = 0; round < maxRounds; round++) {
       const ready = this.#libc.epollWait(this.#epoll, this.#base + this.#eventsAt, maxEvents, 0);
+      let more = ready === maxEvents;
       for (let i = 0; i < ready; i++) {
         const socket = this.#sockets[words[first + i * step + fdAt]!];
-        if (socket !== undefined) this.#read(socket);
+        if (socket !== undefined && this.#read(socket) === datagrams) more = true;
       }
-      if (ready < maxEvents) return;
+      if (!more) return;
     }
   }
 
-  #read(socket: NativeSocket): void {
+  /** @returns datagrams taken */
+  #read(socket: NativeSocket): number {
     const words = this.#words;
     const count = this.#libc.receive(socket.fd, this.#base, datagrams, dontWait, 0);
     for (let i = 0; i < count; i++) {
@@ -263,6 +268,7 @@ export class NativeSockets {
         socket.receiver.onFault?.(error);
       }
     }
+    return count;
   }
 
   #readPeer(socket: NativeSocket, word: number, addressWord: number): void {
