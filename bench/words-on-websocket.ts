@@ -1,7 +1,7 @@
 /**
  * Words on the screen: from the last voiced RTP packet of a turn, as the demo PBX sent it, to the final text on the live socket, through the
  * whole product in a process of its own, with an engine that takes no time. `npm run bench -- words-on-websocket [calls,calls,...] [seconds]`
- * The endpointing pause is a setting and printed apart; goal for the rest: p95 at most 300 ms. Partials: at least every 500 ms.
+ * All streams are G.711, as SIPREC clients send it. The endpointing pause is a setting and printed apart; goal for the rest: p95 at most 300 ms. Partials: at least every 500 ms.
  */
 import { fileURLToPath } from "node:url";
 import { placeDemoCall } from "@earshot/deploy/demo-pbx/demo-call.ts";
@@ -52,7 +52,7 @@ async function measure(calls: number): Promise<void> {
       const scenario = scenarios[i % scenarios.length]!;
       placed.push({
         scenario,
-        call: await placeDemoCall({ scenario, recorder: { address: "127.0.0.1", port: earshot.sipPort }, seconds }),
+        call: await placeDemoCall({ scenario, recorder: { address: "127.0.0.1", port: earshot.sipPort }, seconds, codec: "PCMA" }),
       });
     }
     await Promise.all(placed.map(({ call }) => call.ended));

@@ -16,12 +16,19 @@ export type CallAudio = { dialogue: Dialogue; durationMs: number; streams: [Stre
 
 const cache = new Map<string, CallAudio>();
 
-/** @param swapped the agent's voice on the caller's stream and the other way round (a PBX with its channels crossed) */
-export function loadCallAudio(id: string, swapped = false): CallAudio {
-  const key = swapped ? `${id} swapped` : id;
+export type AudioOptions = {
+  /** The agent's voice on the caller's stream and the other way round (a PBX with its channels crossed). */
+  swapped?: boolean;
+  /** For both streams, in place of the scenario's own. */
+  codec?: DemoCodec;
+};
+
+export function loadCallAudio(id: string, { swapped = false, codec }: AudioOptions = {}): CallAudio {
+  const key = `${id} ${swapped} ${codec}`;
   const cached = cache.get(key);
   if (cached !== undefined) return cached;
-  const dialogue = loadDialogue(id);
+  const own = loadDialogue(id);
+  const dialogue: Dialogue = codec === undefined ? own : { ...own, codecs: [codec, codec] };
   const truth = loadTruth(id);
   const { left, right } = readMuLawWav(readFileSync(`${audioFolder}${id}.wav`));
   const stream = (pcm: Int16Array, side: "agent" | "caller", codec: DemoCodec): StreamAudio => {

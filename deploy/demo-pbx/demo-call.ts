@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { loadCallAudio } from "./call-audio.ts";
-import type { Impairment } from "./dialogue.ts";
+import type { DemoCodec, Impairment } from "./dialogue.ts";
 import { RtpSender } from "./rtp-sender.ts";
 import { answeredPorts, offerBody } from "./session-offer.ts";
 import { parseSip, RecordingDialog } from "./sip-client.ts";
@@ -13,6 +13,8 @@ export type DemoCallOptions = {
   recorder: { address: string; port: number };
   /** On top of the scenario's own. */
   impairment?: Impairment;
+  /** For both streams, in place of the scenario's own. */
+  codec?: DemoCodec;
   /** Seconds to play at most; the whole dialogue where absent. */
   seconds?: number;
   /** User part of the request URI, for trunks that tell tenants apart by it. */
@@ -37,7 +39,7 @@ const reportEveryFrames = 250;
  * @throws EarshotError (forbidden, unavailable, timeout, corrupt) where the recorder does not take the call
  */
 export async function placeDemoCall(options: DemoCallOptions): Promise<DemoCallHandle> {
-  const audio = loadCallAudio(options.scenario, options.impairment?.swapChannels);
+  const audio = loadCallAudio(options.scenario, { swapped: options.impairment?.swapChannels, codec: options.codec });
   const impairment = { ...audio.dialogue.impairment, ...options.impairment };
   const local = options.recorder.address.startsWith("127.") ? "127.0.0.1" : "0.0.0.0";
   const sockets: Socket[] = [];

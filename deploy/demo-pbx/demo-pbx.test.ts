@@ -27,10 +27,10 @@ describe("the demo calls", () => {
 
   test("a swapped call carries the caller's sound on the agent's stream, in the stream's own codec", () => {
     const straight = loadCallAudio("bad-line");
-    const swapped = loadCallAudio("bad-line", true);
+    const swapped = loadCallAudio("bad-line", { swapped: true });
     // As a boolean: the difference of two such arrays would take minutes to print.
     expect(Buffer.compare(swapped.streams[0].payload, straight.streams[1].payload) === 0).toBe(true);
-    expect(loadCallAudio("service", true).streams.map((s) => s.codec)).toEqual(["G722", "PCMA"]);
+    expect(loadCallAudio("service", { swapped: true }).streams.map((s) => s.codec)).toEqual(["G722", "PCMA"]);
   });
 });
 

@@ -10,7 +10,7 @@ const usage = `npm run demo -- [options]
   --scenario NAME  one of: ${scenarioIds().join(", ")}; default: all in turn
   --loss PERCENT   packets that never arrive       --jitter MS     packets late by up to MS
   --reorder PERCENT                                --swap          agent and caller on each other's stream
-  --one-way        the caller's stream is silent
+  --one-way        the caller's stream is silent  --codec NAME     both streams in G722, PCMA or PCMU
   --to HOST:PORT   where Earshot listens for SIP (default 127.0.0.1:5060, or EARSHOT_SIP_PORT)`;
 
 const number = (text: string | undefined, name: string, fallback: number, max: number): number => {
@@ -38,6 +38,7 @@ function options() {
         swap: { type: "boolean" },
         "one-way": { type: "boolean" },
         to: { type: "string" },
+        codec: { type: "string" },
         help: { type: "boolean" },
       },
     });
@@ -57,6 +58,8 @@ const minutes = number(given.minutes, "minutes", 10, 120);
 const scenarios = given.scenario === undefined ? scenarioIds() : [given.scenario];
 for (const id of scenarios) if (!scenarioIds().includes(id)) fail(`There is no demo call "${id}".`);
 const [host = "127.0.0.1", port = process.env.EARSHOT_SIP_PORT ?? "5060"] = (given.to ?? "").split(":").filter((part) => part !== "");
+const codec = (["G722", "PCMA", "PCMU"] as const).find((name) => name === given.codec);
+if (given.codec !== undefined && codec === undefined) fail(`--codec takes G722, PCMA or PCMU, not "${given.codec}".`);
 const impairment = {
   ...(given.loss === undefined ? {} : { lossPercent: number(given.loss, "loss", 0, 50) }),
   ...(given.jitter === undefined ? {} : { jitterMs: number(given.jitter, "jitter", 0, 500) }),
@@ -79,7 +82,13 @@ async function keepCalling(line: number): Promise<void> {
   while (!abort.signal.aborted && performance.now() < until) {
     const scenario = scenarios[turn++ % scenarios.length]!;
     try {
-      const call = await placeDemoCall({ scenario, recorder: { address: host, port: Number(port) }, impairment, signal: abort.signal });
+      const call = await placeDemoCall({
+        scenario,
+        recorder: { address: host, port: Number(port) },
+        impairment,
+        codec,
+        signal: abort.signal,
+      });
       console.log(`line ${line + 1}: ${loadDialogue(scenario).title}`);
       const why = await call.ended;
       if (why === "recorder") console.log(`line ${line + 1}: ended by the recorder`);
