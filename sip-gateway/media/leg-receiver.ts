@@ -141,9 +141,8 @@ export class LegReceiver implements PacketSink {
   }
 
   /** A datagram of the leg's RTP port. */
-  onDatagram(packet: Uint8Array, address: string, port: number): void {
+  onDatagram(packet: Uint8Array, address: string, port: number, nowMs: number = this.#context.clock.monotonicMs()): void {
     const { counters, settings } = this.#context;
-    const nowMs = this.#context.clock.monotonicMs();
     // Others have a budget of their own: they must not use up the source's.
     const current = this.latch.isCurrent(address, port);
     const own = current || this.latch.isSignalled(address, port);

@@ -175,6 +175,23 @@ describe("native sockets", () => {
     await expect(native.bind(host, 0, 65_536, new Keeper())).rejects.toMatchObject({ code: "rtp_port_unusable" });
   });
 
+  test.skipIf(!linux)("tell when a datagram came, not when it was read", async () => {
+    const native = NativeSockets.create(host, 1000, systemClock)!;
+    cleanUp.push(() => native.stop());
+    const arrivals: number[] = [];
+    const to = await native.bind(host, 0, 65_536, { onDatagram: (_packet, _address, _port, arrivedMs) => void arrivals.push(arrivedMs!) });
+    const from = await native.bind(host, 0, 65_536, new Keeper());
+    const sentAt: number[] = [];
+    for (const waitMs of [0, 30, 45, 20]) {
+      const end = performance.now() + waitMs;
+      while (performance.now() < end);
+      sentAt.push(performance.now());
+      from.send(Uint8Array.of(1), host, to.port);
+    }
+    await until(() => arrivals.length === 4);
+    for (let i = 0; i < 4; i++) expect(Math.abs(arrivals[i]! - sentAt[i]!)).toBeLessThan(8);
+  });
+
   test.skipIf(!linux)("read no more from one port at a time than leaves the others their turn", async () => {
     const native = NativeSockets.create(host, 1000, systemClock)!;
     cleanUp.push(() => native.stop());

@@ -26,6 +26,7 @@ type Libc = {
   readonly receive: Call;
   readonly sendTo: Call;
   readonly close: Call;
+  readonly clockGetTime: Call;
 };
 
 // Of the kernel's interface, alike on x86-64 and arm64.
@@ -33,6 +34,11 @@ const addressFamilyInet = 2;
 const datagramNonBlockCloseOnExec = 2 | 0o4000 | 0o2000000;
 const socketLevel = 1;
 const receiveBuffer = 8;
+/** SO_TIMESTAMPNS: the kernel says when each datagram came, so that looking only now and then costs jitter and drift no precision. */
+const timestamps = 35;
+const clockRealTime = 0;
+/** struct cmsghdr and struct timespec */
+const controlBytes = 32;
 const closeOnExec = 0o2000000;
 const epollAdd = 1;
 const epollIn = 1;
@@ -55,6 +61,8 @@ const maxEvents = 512;
 const maxRounds = 16;
 /** Adds half of itself to a packet's way, on average; a whole turn of a stream is 20 ms. */
 const lookEveryMs = 4;
+/** Longer than any stall that a call survives. */
+const maxAgeMs = 5000;
 
 /** @returns undefined where there is no such libc */
 function loadLibc(): Libc | undefined {
@@ -75,6 +83,7 @@ function loadLibc(): Libc | undefined {
       receive: library.func("int recvmmsg(int, uint64_t, uint32_t, int, uint64_t)"),
       sendTo: library.func("int sendto(int, const uint8_t *, uint64_t, int, const uint8_t *, uint32_t)"),
       close: library.func("int close(int)"),
+      clockGetTime: library.func("int clock_gettime(int, uint64_t)"),
     };
   } catch {
     return undefined;
@@ -135,6 +144,9 @@ export class NativeSockets {
   readonly #bytes: Uint8Array;
   readonly #slotBytes: number;
   readonly #namesAt: number;
+  readonly #controlAt: number;
+  /** struct timespec of the present look. */
+  readonly #timeAt: number;
   readonly #eventsAt: number;
   readonly #dataAt: number;
   /** By slot: what the last datagram in it was handed over as. Most streams' packets are of one length. */
@@ -149,7 +161,9 @@ export class NativeSockets {
     this.#slotBytes = (maxPacketBytes + 64) & ~63;
     const vectorsAt = datagrams * messageBytes;
     this.#namesAt = vectorsAt + datagrams * vectorBytes;
-    this.#eventsAt = this.#namesAt + datagrams * addressBytes;
+    this.#controlAt = this.#namesAt + datagrams * addressBytes;
+    this.#timeAt = this.#controlAt + datagrams * controlBytes;
+    this.#eventsAt = this.#timeAt + 16;
     this.#dataAt = (this.#eventsAt + maxEvents * eventBytes + 63) & ~63;
     const memory = new ArrayBuffer(this.#dataAt + datagrams * this.#slotBytes);
     const address = libc.addressOf(memory);
@@ -164,6 +178,8 @@ export class NativeSockets {
       view.setUint32(message + 8, addressBytes, true);
       view.setBigUint64(message + 16, BigInt(address + vector), true);
       view.setBigUint64(message + 24, 1n, true);
+      view.setBigUint64(message + 32, BigInt(address + this.#controlAt + i * controlBytes), true);
+      view.setUint32(message + 40, controlBytes, true);
       view.setBigUint64(vector, BigInt(address + this.#dataAt + i * this.#slotBytes), true);
       view.setBigUint64(vector + 8, BigInt(this.#slotBytes), true);
       this.#packets.push(this.#bytes.subarray(0, 0));
@@ -196,6 +212,7 @@ export class NativeSockets {
     };
     const size = new Uint8Array(new Int32Array([receiveBufferBytes]).buffer);
     if (libc.setsockopt(fd, socketLevel, receiveBuffer, size, 4) < 0) throw fail();
+    if (libc.setsockopt(fd, socketLevel, timestamps, Uint8Array.of(1, 0, 0, 0), 4) < 0) throw fail();
     if (libc.bind(fd, socketAddress(host, port), addressBytes) < 0) throw fail();
     const name = new Uint8Array(addressBytes);
     if (libc.getsockname(fd, name, Uint8Array.of(addressBytes, 0, 0, 0)) < 0) throw fail();
@@ -235,27 +252,39 @@ export class NativeSockets {
     const first = this.#eventsAt >> 2;
     const step = eventBytes >> 2;
     const fdAt = (eventBytes - 8) >> 2;
+    const nowMs = this.#clock.monotonicMs();
+    this.#libc.clockGetTime(clockRealTime, this.#base + this.#timeAt);
     for (let round = 0; round < maxRounds; round++) {
       const ready = this.#libc.epollWait(this.#epoll, this.#base + this.#eventsAt, maxEvents, 0);
       let more = ready === maxEvents;
       for (let i = 0; i < ready; i++) {
         const socket = this.#sockets[words[first + i * step + fdAt]!];
-        if (socket !== undefined && this.#read(socket) === datagrams) more = true;
+        if (socket !== undefined && this.#read(socket, nowMs) === datagrams) more = true;
       }
       if (!more) return;
     }
   }
 
   /** @returns datagrams taken */
-  #read(socket: NativeSocket): number {
+  #read(socket: NativeSocket, nowMs: number): number {
     const words = this.#words;
+    const time = this.#timeAt >> 2;
     const count = this.#libc.receive(socket.fd, this.#base, datagrams, dontWait, 0);
     for (let i = 0; i < count; i++) {
       const name = (this.#namesAt + i * addressBytes) >> 2;
       const peerWord = words[name]!;
       const peerAddressWord = words[name + 1]!;
       if (peerWord !== socket.peerWord || peerAddressWord !== socket.peerAddressWord) this.#readPeer(socket, peerWord, peerAddressWord);
-      const length = words[(i * messageBytes + 56) >> 2]!;
+      const message = (i * messageBytes) >> 2;
+      const length = words[message + 14]!;
+      let ageMs = 0;
+      if (words[message + 10] === controlBytes) {
+        const stamp = (this.#controlAt + i * controlBytes + 16) >> 2;
+        ageMs = ((words[time]! - words[stamp]!) | 0) * 1000 + (words[time + 2]! - words[stamp + 2]!) / 1e6;
+        // What came during the look is a little younger than it; a wall clock that is set meanwhile means nothing.
+        if (ageMs > maxAgeMs || ageMs < -maxAgeMs) ageMs = 0;
+      }
+      words[message + 10] = controlBytes;
       let packet = this.#packets[i]!;
       if (packet.length !== length) {
         const at = this.#dataAt + i * this.#slotBytes;
@@ -263,7 +292,7 @@ export class NativeSockets {
         this.#packets[i] = packet;
       }
       try {
-        socket.receiver.onDatagram(packet, socket.peerAddress, socket.peerPort);
+        socket.receiver.onDatagram(packet, socket.peerAddress, socket.peerPort, nowMs - ageMs);
       } catch (error) {
         socket.receiver.onFault?.(error);
       }

@@ -4,7 +4,8 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 
 /** Whoever takes the datagrams of a port. */
 export interface DatagramReceiver {
-  onDatagram(packet: Uint8Array, address: string, port: number): void;
+  /** @param arrivedMs when it came, on the monotonic clock, where that is known better than by asking now */
+  onDatagram(packet: Uint8Array, address: string, port: number, arrivedMs?: number): void;
   /** Told what `onDatagram` threw: no packet may end the process. */
   onFault?(error: unknown): void;
 }
