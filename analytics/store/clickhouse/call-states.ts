@@ -25,14 +25,18 @@ export class CallStates {
     return this.#states.size;
   }
 
-  /** The states of every call in the events, in the order of the events' first mention; those not in memory are read from the store. */
-  async load(events: readonly Event[]): Promise<Map<string, CallState>> {
+  /** The states of every call in the events, by key in the order of first mention and by event; those not in memory are read from the store. */
+  async load(events: readonly Event[]): Promise<{ states: Map<string, CallState>; ofEvent: CallState[] }> {
     const wanted = new Map<string, CallState>();
+    /** By place, so that the caller need not make ten thousand keys again. */
+    const ofEvent: CallState[] = [];
     const missing = new Map<string, Map<string, number>>();
     for (const event of events) {
       const key = keyOf(event.tenantId, event.callId);
       const startMs = startOf(event);
-      if (wanted.has(key)) {
+      const before = wanted.get(key);
+      if (before !== undefined) {
+        ofEvent.push(before);
         const ids = missing.get(event.tenantId);
         if (startMs > 0 && ids?.has(event.callId)) ids.set(event.callId, startMs);
         continue;
@@ -40,19 +44,27 @@ export class CallStates {
       const known = this.#states.get(key);
       if (known !== undefined) {
         wanted.set(key, known);
+        ofEvent.push(known);
         continue;
       }
-      wanted.set(key, new CallState(event.tenantId, event.callId));
-      const ids = missing.get(event.tenantId) ?? new Map<string, number>();
-      missing.set(event.tenantId, ids.set(event.callId, startMs));
+      const state = new CallState(event.tenantId, event.callId);
+      wanted.set(key, state);
+      ofEvent.push(state);
+      let ids = missing.get(event.tenantId);
+      if (ids === undefined) {
+        ids = new Map();
+        missing.set(event.tenantId, ids);
+      }
+      ids.set(event.callId, startMs);
     }
     for (const [tenant, ids] of missing) await this.#restore(tenantId(tenant), ids, wanted);
-    return wanted;
+    return { states: wanted, ofEvent };
   }
 
   /** Keeps states whose rows are stored; beyond the limit the ones untouched for longest are forgotten. */
-  keep(states: ReadonlyMap<string, CallState>): void {
+  keep(states: ReadonlyMap<string, CallState>, except: ReadonlySet<CallState>): void {
     for (const [key, state] of states) {
+      if (except.has(state)) continue;
       this.#states.delete(key);
       this.#states.set(key, state);
     }

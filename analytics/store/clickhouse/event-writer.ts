@@ -6,7 +6,7 @@ import type { Event } from "@earshot/proto/event.ts";
 import type { CallRow } from "./call-row.ts";
 import { callsTable, cardText, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import type { CallState } from "./call-state.ts";
-import { type CallStates, keyOf } from "./call-states.ts";
+import type { CallStates } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
 import { RowBinaryWriter } from "./row-binary.ts";
 import { settleAfterMs, settleCalls } from "./settle.ts";
@@ -51,10 +51,11 @@ export class EventWriter {
     const taken = events.filter(isStored);
     if (taken.length === 0) return;
     for (const event of taken) checkIds(event);
-    const states = await this.#states.load(taken);
+    const { states, ofEvent } = await this.#states.load(taken);
     try {
-      for (const event of taken) {
-        states.get(keyOf(event.tenantId, event.callId))!.apply(event);
+      for (let i = 0; i < taken.length; i++) {
+        const event = taken[i]!;
+        ofEvent[i]!.apply(event);
         this.#writeFact(event);
       }
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
@@ -64,8 +65,7 @@ export class EventWriter {
       for (const [state, row] of written) state.stored = row;
       for (const state of states.values()) state.wordsWritten();
       // What went to the settled calls at once is done with: most likely nothing follows, and what does is read back.
-      for (const state of settled) states.delete(keyOf(state.tenant, state.callId));
-      this.#states.keep(states);
+      this.#states.keep(states, settled);
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
       this.#states.forget(states);
@@ -77,10 +77,10 @@ export class EventWriter {
    * Every touched call that changed. A call that ended long ago and is new to the store goes to the settled ones at once (imports, replays);
    * one that is there already and changed late stands open until it is settled again.
    */
-  #writeCalls(states: ReadonlyMap<string, CallState>): { written: Map<CallState, CallRow>; settled: CallState[] } {
+  #writeCalls(states: ReadonlyMap<string, CallState>): { written: Map<CallState, CallRow>; settled: Set<CallState> } {
     const nowMs = this.#clock.now();
     const written = new Map<CallState, CallRow>();
-    const settled: CallState[] = [];
+    const settled = new Set<CallState>();
     for (const state of states.values()) {
       const card = state.toCard();
       const text = cardText(card);
@@ -90,7 +90,7 @@ export class EventWriter {
       const version = state.nextVersion;
       if (isOld && state.stored === undefined) {
         writeSettledCall(this.#rows(callsTable), state.tenant, version, card, text, state.said());
-        settled.push(state);
+        settled.add(state);
       } else {
         writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
         written.set(state, { version, card: text });
