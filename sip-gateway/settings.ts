@@ -65,6 +65,7 @@ export const gatewaySettings = {
     env: "EARSHOT_RTP_PORTS",
     schema: portRange,
     default: { from: 20_000, to: 20_999 },
+    defaultText: "20000-20999",
     describe: "ports for RTP and RTCP, first-last",
     atLimit: "no pair free: the INVITE is answered 503 with Retry-After",
   }),
