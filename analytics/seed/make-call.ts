@@ -205,6 +205,8 @@ function quality(random: Random, plan: CallPlan, durationMs: number, at: (offset
   return worst;
 }
 
+const overtalkThresholdMs = 1000;
+
 function conversationOf(utterances: readonly Utterance[], durationMs: number) {
   const of = (side: Line["side"]) => utterances.filter((said) => said.side === side);
   const speech = (side: Line["side"]) => of(side).reduce((sum, said) => sum + said.endMs - said.startMs, 0);
@@ -215,6 +217,8 @@ function conversationOf(utterances: readonly Utterance[], durationMs: number) {
     .map((said, index) => ({ said, gapMs: said.startMs - utterances[index]!.endMs, before: utterances[index]! }));
   const silences = gaps.filter(({ gapMs }) => gapMs >= 3000).map(({ gapMs }) => gapMs);
   const overlaps = gaps.filter(({ gapMs }) => gapMs < 0);
+  // As the pipeline counts: every quiet moment is silence, but only a long overlap is overtalk.
+  const overtalks = overlaps.filter(({ gapMs }) => gapMs <= -overtalkThresholdMs);
   const latencies = gaps
     .filter(({ said, before, gapMs }) => said.side === "agent" && before.side === "caller" && gapMs >= 0)
     .map(({ gapMs }) => gapMs);
@@ -226,12 +230,12 @@ function conversationOf(utterances: readonly Utterance[], durationMs: number) {
     agentSpeechMs,
     callerSpeechMs,
     talkRatio: agentSpeechMs / (agentSpeechMs + callerSpeechMs),
-    silenceMs: silences.reduce((sum, gapMs) => sum + gapMs, 0),
+    silenceMs: gaps.reduce((sum, { gapMs }) => sum + Math.max(0, gapMs), 0),
     silenceCount: silences.length,
     silenceThresholdMs: 3000,
-    longestSilenceMs: Math.max(0, ...silences),
-    overtalkMs: overlaps.reduce((sum, { gapMs }) => sum - gapMs, 0),
-    overtalkCount: overlaps.length,
+    longestSilenceMs: Math.max(0, ...gaps.map(({ gapMs }) => gapMs)),
+    overtalkMs: overtalks.reduce((sum, { gapMs }) => sum - gapMs, 0),
+    overtalkCount: overtalks.length,
     agentInterruptions: overlaps.filter(({ said }) => said.side === "agent").length,
     callerInterruptions: overlaps.filter(({ said }) => said.side === "caller").length,
     agentTurns: of("agent").length,
@@ -241,7 +245,7 @@ function conversationOf(utterances: readonly Utterance[], durationMs: number) {
     responseLatencyMs: latencies.length === 0 ? -1 : (latencies.sort((a, b) => a - b)[latencies.length >> 1] ?? -1),
     agentWordsPerMinute: (words("agent") * 60_000) / agentSpeechMs,
     callerWordsPerMinute: (words("caller") * 60_000) / callerSpeechMs,
-    overtalkThresholdMs: 1000,
+    overtalkThresholdMs,
   };
 }
 
