@@ -1,9 +1,8 @@
 import type { CallDetail, LedgerStage } from "@earshot/proto/api/calls.ts";
-import { duration } from "../format/time.ts";
 import { speakerName, speakerReasonText } from "../format/words.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
 import { Bar } from "../frame/skeleton.tsx";
-import { AlertIcon } from "../marks/alert-icon.tsx";
+import { AlertList, ReasonList } from "../marks/reasons-and-alerts.tsx";
 import { Ledger } from "./ledger.tsx";
 import { LineChart } from "./line-chart.tsx";
 import { Measures } from "./measures.tsx";
@@ -17,34 +16,11 @@ interface Props {
 
 /** One column to scroll, nothing behind tabs: what matters, measures, alerts, line, ledger. */
 export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
-  const reasons = [...call.attentionReasons].sort((a, b) => b.points - a.points);
   return (
     <aside className="call-column" aria-label="About this call">
       <section>
         <h2>What matters</h2>
-        {reasons.length === 0 && <p className="faint small">Nothing asked for attention in this call.</p>}
-        <ul>
-          {reasons.map((reason) => {
-            const evidence = reason.evidence[reason.evidence.length - 1];
-            return (
-              <li key={reason.code} className="reason">
-                {evidence === undefined ? (
-                  <span>{reason.label}</span>
-                ) : (
-                  <button
-                    type="button"
-                    className="plain-button reason-label"
-                    onClick={() => onShow(evidence.atSeconds * 1000, evidence.segmentId)}
-                  >
-                    {reason.label} <span className="faint small">{duration(evidence.atSeconds * 1000)}</span>
-                  </button>
-                )}
-                <span className="reason-points">+{Math.round(reason.points)}</span>
-                <span className="reason-bar" style={{ width: `${Math.min(100, reason.points * 2)}%` }} aria-hidden="true" />
-              </li>
-            );
-          })}
-        </ul>
+        <ReasonList reasons={call.attentionReasons} none="Nothing asked for attention in this call." onShow={onShow} />
       </section>
       <section>
         <h2>Measures</h2>
@@ -52,31 +28,7 @@ export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
       </section>
       <section>
         <h2>Alerts</h2>
-        {call.alerts.length === 0 && <p className="faint small">No phrase rule was met.</p>}
-        <ul>
-          {call.alerts.map((alert) => (
-            <li key={alert.alertId}>
-              <button
-                type="button"
-                className="alert-line plain-button"
-                onClick={() =>
-                  onShow(alert.evidence[0] === undefined ? alert.atMs : alert.evidence[0].atSeconds * 1000, alert.evidence[0]?.segmentId)
-                }
-              >
-                <AlertIcon severity={alert.severity} />
-                <span className="clip">
-                  {alert.ruleName}
-                  <span className="faint small clip" style={{ display: "block" }}>
-                    {alert.kind === "said"
-                      ? `“${alert.phrase}”${alert.speaker === null ? "" : `, ${speakerName[alert.speaker].toLowerCase()}`}`
-                      : "Not said in time"}
-                  </span>
-                </span>
-                <span className="faint small">{duration(alert.atMs)}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
+        <AlertList alerts={call.alerts} none="No phrase rule was met." onShow={onShow} />
       </section>
       <section>
         <h2>Line quality, every 5 s</h2>

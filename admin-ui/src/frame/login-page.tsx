@@ -1,72 +1,30 @@
-import Button from "@mui/material/Button";
-import TextField from "@mui/material/TextField";
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useLogin } from "react-admin";
-import { DoorPicture } from "./door-picture.tsx";
-import { ErrorNote } from "./error-note.tsx";
-import { Logo } from "./logo.tsx";
-import "./frame.css";
+import { Door, DoorField } from "./door.tsx";
 
 export function LoginPage() {
   const login = useLogin();
   const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
+  const submit = async () => {
     // Nothing that another person has seen on this page may be seen by the next.
     queries.clear();
-    try {
-      await login({ email: email.trim(), password });
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
+    await login({ email: email.trim(), password });
   };
   return (
-    <div className="door">
-      <main className="door-form">
-        <div className="brand">
-          <Logo size={32} />
-          Earshot
-        </div>
-        <h1>Sign in</h1>
-        <form onSubmit={(event) => void submit(event)}>
-          <div className="field">
-            <label htmlFor="email">Email</label>
-            <TextField
-              id="email"
-              value={email}
-              onChange={(event) => setEmail(event.target.value)}
-              autoComplete="username"
-              autoFocus
-              required
-            />
-          </div>
-          <div className="field">
-            <label htmlFor="password">Password</label>
-            <TextField
-              id="password"
-              type="password"
-              value={password}
-              onChange={(event) => setPassword(event.target.value)}
-              autoComplete="current-password"
-              required
-            />
-          </div>
-          {error !== null && <ErrorNote title="You are not signed in." error={error} loss="" />}
-          <Button type="submit" variant="contained" size="medium" disabled={busy}>
-            {busy ? "Signing in" : "Sign in"}
-          </Button>
-        </form>
+    <Door
+      title="Sign in"
+      action={["Sign in", "Signing in"]}
+      submit={submit}
+      failure={{ title: "You are not signed in.", loss: "" }}
+      foot={
         <p className="faint small">The first administrator is admin@localhost; the first start printed the password to the terminal.</p>
-      </main>
-      <DoorPicture />
-    </div>
+      }
+    >
+      <DoorField id="email" label="Email" type="text" value={email} onChange={setEmail} autoComplete="username" autoFocus />
+      <DoorField id="password" label="Password" value={password} onChange={setPassword} autoComplete="current-password" />
+    </Door>
   );
 }

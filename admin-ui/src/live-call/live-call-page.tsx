@@ -47,10 +47,7 @@ function LiveCall({ call }: { call: BoardCall }) {
   const connection = useConnection();
   const [params] = useSearchParams();
   const words = useRef<HTMLDivElement>(null);
-  const show = useCallback(
-    (segmentId: string | undefined, atSeconds: number) => void showSegment(words.current, segmentId, atSeconds * 1000),
-    [],
-  );
+  const show = useCallback((atMs: number, segmentId?: string) => void showSegment(words.current, segmentId, atMs), []);
   const wanted = params.get("t");
   const arrived = segments.length > 0;
   useEffect(() => {
