@@ -3,10 +3,9 @@ import Button from "@mui/material/Button";
 import { type ReactNode, useDeferredValue, useState } from "react";
 import { useGetList } from "react-admin";
 import { plural } from "../format/words.ts";
-import { ErrorNote } from "../frame/error-note.tsx";
-import { SkeletonRows } from "../frame/skeleton.tsx";
 import { EditDialog } from "./edit-dialog.tsx";
 import type { Field } from "./fields.tsx";
+import { ListPanel } from "./list-panel.tsx";
 
 export interface SettingColumn<T> {
   label: string;
@@ -53,17 +52,12 @@ export function SettingList<T extends { id: string }>({
   const [page, setPage] = useState(1);
   const [search, setSearch] = useState("");
   const q = useDeferredValue(search);
-  const {
-    data,
-    total = 0,
-    error,
-    isPending,
-    refetch,
-  } = useGetList<T>(resource, {
+  const list = useGetList<T>(resource, {
     pagination: { page, perPage },
     sort: { field: sort, order: "ASC" },
     filter: q === "" ? {} : { q },
   });
+  const { total = 0 } = list;
   const [editing, setEditing] = useState<T | "new" | null>(null);
   return (
     <>
@@ -89,53 +83,34 @@ export function SettingList<T extends { id: string }>({
           }}
         />
       )}
-      <div className="panel">
-        {error !== null && (
-          <div style={{ padding: 16 }}>
-            <ErrorNote title={`${title} could not be loaded.`} error={error} retry={() => void refetch()} />
-          </div>
-        )}
-        {isPending && <SkeletonRows rows={5} height={41} />}
-        {data !== undefined && data.length === 0 && (
+      <ListPanel
+        caption={title}
+        failure={`${title} could not be loaded.`}
+        list={list}
+        skeleton={{ rows: 5, height: 41 }}
+        empty={
           <div className="empty">
             <h2>{q === "" ? `No ${noun} yet` : "Nothing fits"}</h2>
             <p>{q === "" ? empty : "Search for something else."}</p>
           </div>
+        }
+        columns={columns}
+        row={(item) => (
+          <tr key={item.id} className="link" onClick={() => setEditing(item)}>
+            {columns.map((column, index) => (
+              <td key={column.label} className={column.numeric ? "num" : undefined}>
+                {index === 0 ? (
+                  <button type="button" className="plain-button row-name" onClick={() => setEditing(item)}>
+                    {column.cell(item)}
+                  </button>
+                ) : (
+                  column.cell(item)
+                )}
+              </td>
+            ))}
+          </tr>
         )}
-        {data !== undefined && data.length > 0 && (
-          <div className="table-scroll">
-            <table className="table">
-              <caption className="sr-only">{title}</caption>
-              <thead>
-                <tr>
-                  {columns.map((column) => (
-                    <th key={column.label} scope="col" className={column.numeric ? "num" : undefined}>
-                      {column.label}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {data.map((item) => (
-                  <tr key={item.id} className="link" onClick={() => setEditing(item)}>
-                    {columns.map((column, index) => (
-                      <td key={column.label} className={column.numeric ? "num" : undefined}>
-                        {index === 0 ? (
-                          <button type="button" className="plain-button row-name" onClick={() => setEditing(item)}>
-                            {column.cell(item)}
-                          </button>
-                        ) : (
-                          column.cell(item)
-                        )}
-                      </td>
-                    ))}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </div>
+      />
       {total > perPage && (
         <div className="pager">
           <span className="muted small">{plural(total, noun)}</span>

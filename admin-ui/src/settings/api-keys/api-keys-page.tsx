@@ -6,11 +6,19 @@ import { type FormEvent, useState } from "react";
 import { useCreate, useDelete, useGetList, useNotify, useRefresh } from "react-admin";
 import { ago, dayTime, exactTime } from "../../format/time.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
-import { SkeletonRows } from "../../frame/skeleton.tsx";
+import { ListPanel, type PanelColumn } from "../list-panel.tsx";
 import type { ApiKey, ApiKeyCreated } from "../types.ts";
 
+const columns: readonly PanelColumn[] = [
+  { label: "Name" },
+  { label: "Begins with" },
+  { label: "Made" },
+  { label: "Last used" },
+  { label: "Action", unseen: true },
+];
+
 export default function ApiKeysPage() {
-  const { data, error, isPending, refetch } = useGetList<ApiKey>("api-keys", {
+  const keys = useGetList<ApiKey>("api-keys", {
     pagination: { page: 1, perPage: 200 },
     sort: { field: "name", order: "ASC" },
     filter: {},
@@ -33,58 +41,38 @@ export default function ApiKeysPage() {
         For programs that read or change this tenant, sent as <code>Authorization: Bearer</code>. A key is shown once, when it is made;
         Earshot keeps only its hash.
       </p>
-      <div className="panel">
-        {error !== null && (
-          <div style={{ padding: 16 }}>
-            <ErrorNote title="The API keys could not be loaded." error={error} retry={() => void refetch()} />
-          </div>
-        )}
-        {isPending && <SkeletonRows rows={3} height={45} />}
-        {data !== undefined && data.length === 0 && (
+      <ListPanel
+        caption="API keys"
+        failure="The API keys could not be loaded."
+        list={keys}
+        skeleton={{ rows: 3, height: 45 }}
+        empty={
           <div className="empty">
             <h2>No API key yet</h2>
             <p>Make one for each program, so that each can be withdrawn by itself.</p>
           </div>
+        }
+        columns={columns}
+        row={(key) => (
+          <tr key={key.id}>
+            <td>
+              <b className="strong">{key.name}</b>
+            </td>
+            <td>
+              <code>{key.prefix}…</code>
+            </td>
+            <td title={exactTime(key.createdAt)}>{dayTime(key.createdAt)}</td>
+            <td title={key.lastUsedAt === null ? undefined : exactTime(key.lastUsedAt)}>
+              {key.lastUsedAt === null ? <span className="faint">Never</span> : ago(key.lastUsedAt, Date.now())}
+            </td>
+            <td className="num">
+              <Button variant="text" onClick={() => setRevoking(key)}>
+                Withdraw
+              </Button>
+            </td>
+          </tr>
         )}
-        {data !== undefined && data.length > 0 && (
-          <div className="table-scroll">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Begins with</th>
-                  <th scope="col">Made</th>
-                  <th scope="col">Last used</th>
-                  <th scope="col">
-                    <span className="sr-only">Action</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.map((key) => (
-                  <tr key={key.id}>
-                    <td>
-                      <b className="strong">{key.name}</b>
-                    </td>
-                    <td>
-                      <code>{key.prefix}…</code>
-                    </td>
-                    <td title={exactTime(key.createdAt)}>{dayTime(key.createdAt)}</td>
-                    <td title={key.lastUsedAt === null ? undefined : exactTime(key.lastUsedAt)}>
-                      {key.lastUsedAt === null ? <span className="faint">Never</span> : ago(key.lastUsedAt, Date.now())}
-                    </td>
-                    <td className="num">
-                      <Button variant="text" onClick={() => setRevoking(key)}>
-                        Withdraw
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </div>
+      />
       {making && <MakeKey onClose={() => setMaking(false)} />}
       {revoking !== null && <WithdrawKey apiKey={revoking} onClose={() => setRevoking(null)} />}
     </>

@@ -7,19 +7,29 @@ import { useState } from "react";
 import { useCreate, useGetList, useNotify, useUpdate } from "react-admin";
 import { ApiFailure, request } from "../../api-client/request.ts";
 import { ago, exactTime } from "../../format/time.ts";
-import { ErrorNote } from "../../frame/error-note.tsx";
-import { SkeletonRows } from "../../frame/skeleton.tsx";
+import { ListPanel, type PanelColumn } from "../list-panel.tsx";
 import type { Refusal } from "../types.ts";
 import { addressOf } from "./address-of.ts";
 import { blankTrunk } from "./trunk-fields.ts";
 
 const refreshMs = 10_000;
 
+const columns: readonly PanelColumn[] = [
+  { label: "Source" },
+  { label: "Asked for" },
+  { label: "Says it is" },
+  { label: "Why" },
+  { label: "Times", numeric: true },
+  { label: "Last" },
+  { label: "Action", unseen: true },
+];
+
 /** Who was turned away, with a button to let them in. */
 export function Refusals() {
-  const { data, error, isPending, refetch } = useQuery({
+  const refusals = useQuery({
     queryKey: ["refusals"],
     queryFn: ({ signal }) => request<{ data: Refusal[] }>("/refusals", { query: { perPage: 50 }, signal }),
+    select: (answer) => answer.data,
     refetchInterval: refreshMs,
   });
   const [chosen, setChosen] = useState<{ refusal: Refusal; anchor: HTMLElement } | null>(null);
@@ -30,63 +40,35 @@ export function Refusals() {
       <p className="settings-intro">
         Recording clients that no trunk admits. If one is yours, let it in; its next call is taken. Leave scanners where they are.
       </p>
-      <div className="panel">
-        {error !== null && (
-          <div style={{ padding: 16 }}>
-            <ErrorNote title="The list of who was turned away could not be loaded." error={error} retry={() => void refetch()} />
-          </div>
+      <ListPanel
+        caption="Turned away"
+        failure="The list of who was turned away could not be loaded."
+        list={refusals}
+        skeleton={{ rows: 2, height: 45 }}
+        empty={<p className="muted quiet-line">Nobody has been turned away.</p>}
+        columns={columns}
+        row={(refusal) => (
+          <tr key={`${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}>
+            <td>
+              <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
+            </td>
+            <td className="break">{refusal.requestUri}</td>
+            <td className="muted">{refusal.userAgent || "–"}</td>
+            <td>
+              {refusal.status} <span className="muted">{refusal.reason}</span>
+            </td>
+            <td className="num">{refusal.count.toLocaleString("en-GB")}</td>
+            <td className="nowrap" title={exactTime(refusal.lastAt)}>
+              {ago(refusal.lastAt, now)}
+            </td>
+            <td className="num">
+              <Button variant="outlined" aria-haspopup="menu" onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}>
+                Allow this source
+              </Button>
+            </td>
+          </tr>
         )}
-        {isPending && <SkeletonRows rows={2} height={45} />}
-        {data !== undefined && data.data.length === 0 && <p className="muted quiet-line">Nobody has been turned away.</p>}
-        {data !== undefined && data.data.length > 0 && (
-          <div className="table-scroll">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th scope="col">Source</th>
-                  <th scope="col">Asked for</th>
-                  <th scope="col">Says it is</th>
-                  <th scope="col">Why</th>
-                  <th scope="col" className="num">
-                    Times
-                  </th>
-                  <th scope="col">Last</th>
-                  <th scope="col">
-                    <span className="sr-only">Action</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.data.map((refusal) => (
-                  <tr key={`${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}>
-                    <td>
-                      <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
-                    </td>
-                    <td className="break">{refusal.requestUri}</td>
-                    <td className="muted">{refusal.userAgent || "–"}</td>
-                    <td>
-                      {refusal.status} <span className="muted">{refusal.reason}</span>
-                    </td>
-                    <td className="num">{refusal.count.toLocaleString("en-GB")}</td>
-                    <td className="nowrap" title={exactTime(refusal.lastAt)}>
-                      {ago(refusal.lastAt, now)}
-                    </td>
-                    <td className="num">
-                      <Button
-                        variant="outlined"
-                        aria-haspopup="menu"
-                        onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}
-                      >
-                        Allow this source
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </div>
+      />
       {chosen !== null && <AllowMenu refusal={chosen.refusal} anchor={chosen.anchor} onClose={() => setChosen(null)} />}
     </section>
   );
