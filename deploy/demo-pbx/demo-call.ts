@@ -79,6 +79,7 @@ export async function placeDemoCall(options: DemoCallOptions): Promise<DemoCallH
     const playingSinceMs = Date.now();
     const ended = play(senders, rtp, targets, options, () => endedByRecorder).then(async (why) => {
       if (why !== "recorder") await dialog.bye();
+      for (const sender of senders) sender.stop();
       closeAll();
       return why;
     });

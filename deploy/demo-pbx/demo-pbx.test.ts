@@ -94,6 +94,24 @@ describe("the RTP sender", () => {
     }
   });
 
+  test("sends nothing more once stopped, though packets are late", async () => {
+    const sent: Buffer[] = [];
+    const stream = new RtpSender(
+      (packet) => sent.push(packet),
+      loadCallAudio("service").streams[1],
+      { jitterMs: 40 },
+      false,
+      () => 0.9,
+    );
+    stream.sendFrame();
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect(sent).toHaveLength(1);
+    stream.sendFrame();
+    stream.stop();
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect(sent).toHaveLength(1);
+  });
+
   test("loses what it is told to lose", () => {
     const packets = send(20, { lossPercent: 10 });
     expect(packets.length).toBeLessThan(20);

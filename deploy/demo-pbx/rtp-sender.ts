@@ -19,6 +19,7 @@ export class RtpSender {
   #timestamp = randomInt(2 ** 31);
   #frame = 0;
   #held: Buffer | undefined;
+  readonly #late = new Set<NodeJS.Timeout>();
   #packets = 0;
   #octets = 0;
   readonly #digitAt: ReadonlyMap<number, PressedDigit>;
@@ -54,6 +55,12 @@ export class RtpSender {
     this.#frame++;
     this.#timestamp = (this.#timestamp + samplesPerFrame) >>> 0;
     return true;
+  }
+
+  /** The call is over: what is still under way never arrives. */
+  stop(): void {
+    for (const late of this.#late) clearTimeout(late);
+    this.#late.clear();
   }
 
   /** A sender report with SDES CNAME (RFC 3550 6.4.1, 6.5). */
@@ -131,7 +138,14 @@ export class RtpSender {
   }
 
   #deliver(packet: Buffer, jitterMs: number): void {
-    if (jitterMs > 0) setTimeout(() => this.#send(packet), this.#random() * jitterMs);
-    else this.#send(packet);
+    if (jitterMs === 0) {
+      this.#send(packet);
+      return;
+    }
+    const late = setTimeout(() => {
+      this.#late.delete(late);
+      this.#send(packet);
+    }, this.#random() * jitterMs);
+    this.#late.add(late);
   }
 }
