@@ -139,6 +139,19 @@ describe("the live store", () => {
     expect(store.transcript("a")).toHaveLength(0);
   });
 
+  it("moves words that are already there, and those on their way, when agent and caller are swapped", () => {
+    const store = started(call("a"));
+    store.watch("a");
+    batch(store, { type: "transcript.final", callId: "a", segment: segment({ final: true }) });
+    expect(store.transcript("a")[0]?.speaker).toBe("caller");
+    const swapped = call("a");
+    for (const leg of swapped.legs) leg.speaker = leg.speaker === "agent" ? "caller" : "agent";
+    batch(store, { type: "call.updated", callId: "a", call: swapped });
+    expect(store.transcript("a")[0]?.speaker).toBe("agent");
+    batch(store, { type: "transcript.partial", callId: "a", segment: segment({ segmentId: "s2", startMs: 22_000 }) });
+    expect(store.transcript("a").map((each) => each.speaker)).toEqual(["agent", "agent"]);
+  });
+
   it("lets a final settle its partial, and no late partial unsettle it", () => {
     const store = started(call("a"));
     store.watch("a");

@@ -106,6 +106,7 @@ export class LiveStore {
   fillTranscript(callId: string, segments: readonly Segment[]): void {
     if (!this.watched.has(callId)) return;
     this.transcripts.set(callId, mergeSegments(segments, this.transcript(callId)));
+    this.takeSides(callId);
     this.touch(`transcript:${callId}`);
     this.flush();
   }
@@ -164,6 +165,7 @@ export class LiveStore {
     }
     for (const call of calls) {
       this.put(call.id, { ...call, ended: null });
+      this.takeSides(call.id);
       for (const alert of call.alerts) this.addAlert(alert);
     }
     this.listIds();
@@ -176,6 +178,7 @@ export class LiveStore {
         return;
       case "call.updated":
         this.put(event.callId, { ...event.call, ended: this.calls.get(event.callId)?.ended ?? null });
+        this.takeSides(event.callId);
         return;
       case "call.ended":
         this.change(event.callId, {
@@ -190,6 +193,7 @@ export class LiveStore {
         const { segment, callId } = event;
         if (this.watched.has(callId)) {
           this.transcripts.set(callId, orderedInsert(this.transcript(callId), segment));
+          this.takeSides(callId);
           this.touch(`transcript:${callId}`);
         }
         if (segment.text !== "") this.change(callId, { lastWords: { speaker: segment.speaker, text: segment.text, final: segment.final } });
@@ -242,6 +246,19 @@ export class LiveStore {
         this.change(event.callId, { stages });
       }
     }
+  }
+
+  /** Words already here move when agent and caller are swapped: a leg's side is the side of all its words. */
+  private takeSides(callId: string): void {
+    const segments = this.transcripts.get(callId);
+    const sides = new Map(this.calls.get(callId)?.legs.map((leg) => [leg.index, leg.speaker]));
+    const moved = (segment: Segment) => (sides.get(segment.leg) ?? segment.speaker) !== segment.speaker;
+    if (segments === undefined || !segments.some(moved)) return;
+    this.transcripts.set(
+      callId,
+      segments.map((segment) => (moved(segment) ? { ...segment, speaker: sides.get(segment.leg) ?? segment.speaker } : segment)),
+    );
+    this.touch(`transcript:${callId}`);
   }
 
   private addAlert(alert: Alert): void {
