@@ -57,12 +57,14 @@ export function BoardEmpty() {
                 value={scenario}
                 onChange={(event) => setChosen(event.target.value)}
                 inputProps={{ "aria-label": "Which conversation" }}
-                sx={{ minWidth: 200 }}
+                sx={{ width: 320, maxWidth: "100%" }}
               >
                 {scenarios.map((each) => (
                   <MenuItem key={each.id} value={each.id}>
-                    {each.title}
-                    <span className="faint small">{spokenDuration(each.seconds * 1000)}</span>
+                    <span className="scenario">
+                      <span className="clip">{each.title}</span>
+                      <span className="faint small nowrap">{spokenDuration(each.seconds * 1000)}</span>
+                    </span>
                   </MenuItem>
                 ))}
               </Select>
