@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { CallDetail } from "@earshot/proto/api/calls.ts";
 import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
 import { badLine, billing, chance, ledgerOf, lineAt, makeCall, measure, type ScriptedCall, scripted, service } from "./fake-calls.ts";
+import { flipCall, flipSegment, withoutUnheard } from "./fake-commands.ts";
 import { page, tone, wave } from "./fake-files.ts";
 import { type FakeSettings, fakeSettings, settingsAnswer } from "./fake-settings.ts";
 import { acceptWebSocket, type FakeSocket } from "./fake-socket.ts";
@@ -43,10 +44,13 @@ interface Up {
   call: CallDetail & LiveCall;
   whole: ScriptedCall;
   startedAt: number;
+  /** Epoch ms since which the recording is paused. */
+  pausedAt: number | null;
   told: Map<string, number>;
 }
 
 const scripts = [billing, service, badLine];
+const commandTakesMs = 300;
 
 export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeApi> {
   const speed = options.speed ?? 1;
@@ -59,6 +63,8 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
   });
   const up = new Map<string, Up>();
   const sockets = new Map<FakeSocket, { listening: string | null; at: number }>();
+  /** Calls whose agent and caller were swapped. */
+  const swapped = new Set<string>();
   let cursor = 1;
   let serial = 0;
   const place = (script: (typeof scripts)[number], aheadMs: number) => {
@@ -71,6 +77,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       call,
       whole: scripted(id, script),
       startedAt,
+      pausedAt: null,
       told: new Map(
         call.lastWords === null
           ? []
@@ -95,6 +102,8 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
     const events: LiveEvent[] = [];
     for (const [id, entry] of up) {
       const now = (Date.now() - entry.startedAt) * speed;
+      if (entry.pausedAt !== null)
+        entry.whole.segments = withoutUnheard(entry.whole.segments, (entry.pausedAt - entry.startedAt) * speed, now);
       for (const segment of entry.whole.segments) {
         if (segment.startMs > now) break;
         const heard = segment.words.filter((word) => word.endMs <= now).length;
@@ -113,6 +122,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
             trend: 0,
           });
           const fresh = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, segment.endMs + 1);
+          if (swapped.has(id)) flipCall(fresh);
           entry.call.sentimentCurve = fresh.sentimentCurve;
           if (fresh.attention !== entry.call.attention) {
             Object.assign(entry.call, { attention: fresh.attention, attentionReasons: fresh.attentionReasons });
@@ -158,6 +168,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       if (now > entry.whole.durationMs) {
         up.delete(id);
         const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
+        if (swapped.has(id)) flipCall(ended);
         past.unshift(ended);
         events.push({ type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination: "bye", detail: "" });
         if (options.keepUp) events.push({ type: "call.started", call: place(entry.whole.script, 0).call });
@@ -342,26 +353,38 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       if (path[2] === "transcript") {
         const entry = up.get(call.id);
         const now = entry === undefined ? Number.POSITIVE_INFINITY : (Date.now() - entry.startedAt) * speed;
-        const script =
-          entry?.whole.script ??
-          scripts.find((each) => each.length === (call.conversation?.agentTurns ?? 0) + (call.conversation?.callerTurns ?? 0)) ??
-          billing;
-        return json(200, { data: scripted(call.id, script).segments.filter((segment) => segment.endMs + 400 <= now) });
+        const turns = (call.conversation?.agentTurns ?? 0) + (call.conversation?.callerTurns ?? 0);
+        const told = scripted(call.id, scripts.find((each) => each.length === turns) ?? billing).segments;
+        const segments = entry?.whole.segments ?? (swapped.has(call.id) ? told.map(flipSegment) : told);
+        return json(200, { data: segments.filter((segment) => segment.endMs + 400 <= now) });
       }
       if (path[2] === "ledger") return json(200, { data: ledgerOf(call) });
       if (path[2] === "recording") return wave(response, request, call.durationMs ?? 1000);
+      // Commands are taken at once and done a moment later, as the gateway and the stores behind the product do.
+      const later = (change: () => void) =>
+        setTimeout(() => {
+          change();
+          if (up.has(call.id)) broadcast([{ type: "call.updated", callId: call.id, call }]);
+        }, commandTakesMs);
       if (path[2] === "pause" || path[2] === "resume") {
-        call.recordingPaused = path[2] === "pause";
-        broadcast([{ type: "call.updated", callId: call.id, call }]);
-        return json(200, { recordingPaused: call.recordingPaused });
+        if (!up.has(call.id)) return fail(409, "call_not_live", "The call has ended.", "Only a call that is up can be paused.");
+        later(() => {
+          const entry = up.get(call.id);
+          call.recordingPaused = path[2] === "pause";
+          if (entry !== undefined) entry.pausedAt = call.recordingPaused ? Date.now() : null;
+        });
+        return json(202, { callId: call.id });
       }
       if (path[2] === "speakers") {
-        for (const leg of call.legs) {
-          leg.speaker = leg.speaker === "agent" ? "caller" : "agent";
-          leg.speakerReason = "corrected";
-        }
-        broadcast([{ type: "call.updated", callId: call.id, call }]);
-        return json(200, call);
+        const wanted = body.legs as { index: number; speaker: string }[];
+        later(() => {
+          if (wanted.every(({ index, speaker }) => call.legs[index]?.speaker === speaker)) return;
+          flipCall(call);
+          if (!swapped.delete(call.id)) swapped.add(call.id);
+          const entry = up.get(call.id);
+          if (entry !== undefined) entry.whole.segments = entry.whole.segments.map(flipSegment);
+        });
+        return json(202, call);
       }
     }
     return settingsAnswer(settings, { path, method, body, text, query: url.searchParams }, json, fail);
