@@ -399,6 +399,8 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(await page.locator(".board-row").count()).toBeLessThan(40);
     await page.locator(".board-row").first().focus();
     await page.keyboard.press("End");
-    await soon(async () => (await page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))) === (await rows())).toBe(true);
+    await soon(async () => (await page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))) === (await rows())).toBe(
+      true,
+    );
   });
 });

@@ -305,7 +305,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
           scenarios: [
             { id: "billing", title: "Billing dispute", seconds: 74 },
             { id: "service", title: "Moving house", seconds: 31 },
-            { id: "bad-line", title: "Bad line", seconds: 24 },
+            { id: "bad-line", title: "A PBX with a codec that will not connect", seconds: 24 },
           ],
         },
         liveCalls: up.size,
