@@ -389,6 +389,28 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(problems).toEqual([]);
   });
 
+  it.each(["/live", "/live/live-1", "/calls/call-1000"])("fits 720 by 450, a window zoomed to twice its size: %s", async (path) => {
+    const { page, problems } = await visit({ liveCalls: 4 }, 720);
+    await page.setViewportSize({ width: 720, height: 450 });
+    await signIn(page);
+    await page.goto(path);
+    await page.locator(".board-row, .turn").first().waitFor();
+    expect(await faults(page)).toEqual([]);
+    // What stays in sight while one scrolls leaves most of the window to what is scrolled.
+    const main = page.locator(".main");
+    await main.evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    const stuck = await main.evaluate((box) => {
+      const head = box.querySelector(".call-wave")?.getBoundingClientRect().bottom ?? 0;
+      return Math.max(0, head - box.getBoundingClientRect().top) / box.clientHeight;
+    });
+    expect(stuck).toBeLessThan(0.2);
+    if (path.startsWith("/calls")) {
+      expect(await page.getByRole("button", { name: "Play", exact: true }).isVisible()).toBe(true);
+      expect(stuck).toBeGreaterThan(0.05);
+    }
+    expect(problems).toEqual([]);
+  });
+
   it("shows hundreds of calls with a few dozen rows in the page", async () => {
     const { page } = await visit({ liveCalls: 400 });
     await signIn(page);
