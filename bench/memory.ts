@@ -36,6 +36,7 @@ async function run(): Promise<void> {
 
     const until = performance.now() + minutes * 60_000;
     const points: [number, number][] = [];
+    const heap: [number, number][] = [];
     let placed = 0;
     const lines = Array.from({ length: Math.ceil(calls / 2) }, async () => {
       while (performance.now() < until) {
@@ -45,13 +46,18 @@ async function run(): Promise<void> {
     });
     while (performance.now() < until) {
       await wait(2_000);
-      points.push([performance.now() / 3_600_000, residentMiB(earshot.pid)]);
+      const hours = performance.now() / 3_600_000;
+      points.push([hours, residentMiB(earshot.pid)]);
+      const metrics = await (await earshot.request("/metrics")).text();
+      const of = (name: string): number => Number(new RegExp(`^${name} (\\S+)`, "m").exec(metrics)?.[1] ?? 0) / 2 ** 20;
+      heap.push([hours, of("nodejs_heap_size_used_bytes") + of("nodejs_external_memory_bytes")]);
     }
     await Promise.all(lines);
-    // The first quarter still fills caches and pools.
-    const settled = points.slice(points.length >> 2);
+    // The first half still fills caches and pools, whose bounds are settings.
+    const settled = (all: [number, number][]) => all.slice(all.length >> 1);
     console.log(
-      `turnover: ${placed} calls in ${minutes} min; ${settled.at(0)?.[1].toFixed(0)} to ${settled.at(-1)?.[1].toFixed(0)} MiB, slope ${slope(settled).toFixed(1)} MiB per hour, ${((slope(settled) * (minutes / 60) * 1024) / Math.max(1, placed)).toFixed(2)} KiB per call`,
+      `turnover: ${placed} calls in ${minutes} min; resident ${settled(points).at(0)?.[1].toFixed(0)} to ${settled(points).at(-1)?.[1].toFixed(0)} MiB, ` +
+        `slope ${slope(settled(points)).toFixed(0)} MiB per hour; JavaScript heap and buffers slope ${slope(settled(heap)).toFixed(0)} MiB per hour`,
     );
   } finally {
     abort.abort();

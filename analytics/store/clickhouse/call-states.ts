@@ -80,9 +80,9 @@ export class CallStates {
     for (const key of states.keys()) this.#states.delete(key);
   }
 
-  /** The state in memory, if there is one. */
-  peek(tenant: string, callId: string): CallState | undefined {
-    return this.#states.get(keyOf(tenant, callId));
+  /** Forgets a call that has been settled. */
+  drop(tenant: string, callId: string): void {
+    this.#states.delete(keyOf(tenant, callId));
   }
 
   async #restore(tenant: TenantId, ids: ReadonlyMap<string, number>, states: ReadonlyMap<string, CallState>): Promise<void> {

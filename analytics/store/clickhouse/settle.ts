@@ -44,10 +44,8 @@ export async function settleCalls(connection: ColumnStoreConnection, nowMs: numb
       { ...params, separator: saidSeparator },
     );
     await connection.execute(`DELETE FROM calls_open WHERE ${theirs}`, params);
-    for (const row of rows) {
-      const stored = states.peek(row.tenant, row.call_id)?.stored;
-      if (stored !== undefined) stored.version = row.version + 1;
-    }
+    // A call that rests needs no memory; one that changes late all the same is read back.
+    for (const row of rows) states.drop(row.tenant, row.call_id);
   }
   const startless = "newest_first = 0 AND written_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC')";
   const params = { before: nowMs - startlessAfterMs };
