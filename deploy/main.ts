@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     process.exit(0);
   }
 
-  await buildUi((line) => console.log(line));
+  buildUi((line) => console.log(line));
   const earshot = await createEarshot({ settings, log, version, uiDirectory });
   let running: Running | undefined;
   let stopping = false;
