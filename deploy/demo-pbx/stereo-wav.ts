@@ -1,4 +1,5 @@
 /** Two-channel mu-law WAV files, the form the demo calls are kept in: half the size of linear and any player opens them. */
+import { muLawTable } from "@earshot/media-pipeline/leg/codec/g711.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 
 const formatMuLaw = 7;
@@ -47,14 +48,8 @@ export function readMuLawWav(file: Uint8Array): { sampleRate: number; left: Int1
   const left = new Int16Array(length);
   const right = new Int16Array(length);
   for (let i = 0; i < length; i++) {
-    left[i] = muLawSample(bytes[headerBytes + i * 2]!);
-    right[i] = muLawSample(bytes[headerBytes + i * 2 + 1]!);
+    left[i] = muLawTable[bytes[headerBytes + i * 2]!]!;
+    right[i] = muLawTable[bytes[headerBytes + i * 2 + 1]!]!;
   }
   return { sampleRate: bytes.readUInt32LE(24), left, right };
-}
-
-function muLawSample(byte: number): number {
-  const inverted = ~byte & 0xff;
-  const magnitude = (((inverted & 0x0f) << 3) + 0x84) << ((inverted >> 4) & 7);
-  return inverted & 0x80 ? 0x84 - magnitude : magnitude - 0x84;
 }

@@ -1,9 +1,9 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a virtualised grid of positioned rows has no table to be
 import HeadphonesOutlined from "@mui/icons-material/HeadphonesOutlined";
 import { memo } from "react";
-import { duration, exactTime, spokenDuration } from "../format/time.ts";
 import { agentOf, callerOf, speakerName } from "../format/words.ts";
-import { useCallDuration, useListening, useLiveCall } from "../live-connection/live-connection.ts";
+import { CallDuration } from "../live-connection/call-duration.tsx";
+import { useListening, useLiveCall } from "../live-connection/live-connection.ts";
 import type { BoardCall } from "../live-connection/live-store.ts";
 import { LineMark, worstLine } from "../marks/line-mark.tsx";
 import { SentimentLanes } from "../marks/sentiment-lanes.tsx";
@@ -59,7 +59,7 @@ export const BoardRow = memo(function BoardRow({ id, index, top, height, card, t
         {call.queue || "–"}
       </div>
       <div role="gridcell" tabIndex={-1} className="cell-time">
-        <Ticking call={call} />
+        <CallDuration call={call} />
       </div>
       <div role="gridcell" tabIndex={-1} className="cell-mood">
         <SentimentLanes agent={call.sentimentCurve.agent} caller={call.sentimentCurve.caller} width={112} height={34} />
@@ -76,16 +76,6 @@ export const BoardRow = memo(function BoardRow({ id, index, top, height, card, t
     </div>
   );
 });
-
-function Ticking({ call }: { call: BoardCall }) {
-  const ms = useCallDuration(call);
-  return (
-    <span title={`Since ${exactTime(call.startedAt)}`}>
-      <span aria-hidden="true">{duration(ms)}</span>
-      <span className="sr-only">{spokenDuration(ms)}</span>
-    </span>
-  );
-}
 
 /** The end of what was said: new words come in at the right, old ones leave at the left. */
 function LastWords({ call }: { call: BoardCall }) {

@@ -7,18 +7,11 @@ import { useCallback, useEffect, useRef } from "react";
 import { useNotify } from "react-admin";
 import { Link, Navigate, useParams, useSearchParams } from "react-router-dom";
 import { ApiFailure, request } from "../api-client/request.ts";
-import { duration, exactTime, spokenDuration } from "../format/time.ts";
 import { agentOf, callerOf, terminationName } from "../format/words.ts";
 import { PageSkeleton } from "../frame/skeleton.tsx";
 import { EngineNote } from "../live-board/engine-note.tsx";
-import {
-  listenTo,
-  useCallDuration,
-  useConnection,
-  useListening,
-  useLiveCall,
-  useLiveTranscript,
-} from "../live-connection/live-connection.ts";
+import { CallDuration } from "../live-connection/call-duration.tsx";
+import { listenTo, useConnection, useListening, useLiveCall, useLiveTranscript } from "../live-connection/live-connection.ts";
 import type { BoardCall } from "../live-connection/live-store.ts";
 import { AttentionMark } from "../marks/small-marks.tsx";
 import { showSegment } from "../transcript/alerts-by-segment.ts";
@@ -82,7 +75,7 @@ function LiveCall({ call }: { call: BoardCall }) {
           </h1>
           <p className="small muted clip">
             {call.queue !== "" && <>{call.queue} · </>}
-            <Since call={call} />
+            <CallDuration call={call} />
             {call.recordingPaused && <span className="tone-uneasy"> · recording paused</span>}
           </p>
         </div>
@@ -128,16 +121,6 @@ function LiveCall({ call }: { call: BoardCall }) {
       <LiveTranscript ref={words} call={call} segments={segments} loading={loading} error={error} />
       <LiveReasons call={call} onShow={show} />
     </div>
-  );
-}
-
-function Since({ call }: { call: BoardCall }) {
-  const ms = useCallDuration(call);
-  return (
-    <span title={`Since ${exactTime(call.startedAt)}`}>
-      <span aria-hidden="true">{duration(ms)}</span>
-      <span className="sr-only">{spokenDuration(ms)}</span>
-    </span>
   );
 }
 
