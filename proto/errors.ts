@@ -47,6 +47,25 @@ export function categoryOf(error: unknown): Category {
   return error instanceof EarshotError ? error.category : "bug";
 }
 
+/** gRPC statuses that no category maps to: what other people's servers also answer. */
+const foreignStatuses: Readonly<Record<number, Category>> = {
+  2: "unavailable",
+  9: "conflict",
+  10: "conflict",
+  11: "invalid_request",
+  12: "not_found",
+};
+const byGrpcStatus = new Map<number, Category>(
+  // The first category of a status stands for it: RESOURCE_EXHAUSTED is rate_limited, not quota.
+  (Object.entries(categories) as [Category, (typeof categories)[Category]][]).toReversed().map(([category, { grpc }]) => [grpc, category]),
+);
+
+/** The category of another process's gRPC status. What is a bug over there is no bug here: it is `unavailable`. */
+export function categoryOfGrpcStatus(status: number): Category {
+  const category = byGrpcStatus.get(status) ?? foreignStatuses[status] ?? "unavailable";
+  return category === "bug" ? "unavailable" : category;
+}
+
 /** May the same call succeed later? By category only. */
 export function isRetryable(error: unknown): boolean {
   return categories[categoryOf(error)].retry;

@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
+import { makeCertificates } from "@earshot/platform/testing/certificates.ts";
 import { afterEach, expect, test } from "vitest";
-import { makeCertificates } from "./testing/certificates.ts";
 import { GatewayUnderTest } from "./testing/gateway-under-test.ts";
 import { metadata, twoStreams } from "./testing/recording-client.ts";
 import { headerOf } from "./testing/sip-client.ts";

@@ -1,6 +1,7 @@
 /** Points 13, 14 and 16 of the recording server's facts: RTCP and its ports, TLS, SRTP keys, and what a recording server must not say. */
+
+import { makeCertificates } from "@earshot/platform/testing/certificates.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { makeCertificates } from "../testing/certificates.ts";
 import { GatewayUnderTest } from "../testing/gateway-under-test.ts";
 import { metadata, pcmu, sdp, twoStreams } from "../testing/recording-client.ts";
 import { headerOf } from "../testing/sip-client.ts";

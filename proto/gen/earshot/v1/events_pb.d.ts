@@ -391,7 +391,7 @@ export declare type CallEnded = Message<"earshot.v1.CallEnded"> & {
   endedAtMs: number;
 
   /**
-   * bye | cancel | session_timer | media_timeout | restart | shutdown | rejected | signalling_error | max_duration
+   * bye | cancel | session_timer | media_timeout | restart | shutdown | rejected | signalling_error | max_duration | stopped
    *
    * @generated from field: string termination = 2;
    */
@@ -1164,6 +1164,12 @@ export declare type CallCommand = Message<"earshot.v1.CallCommand"> & {
      */
     value: Listen;
     case: "listen";
+  } | {
+    /**
+     * @generated from field: earshot.v1.StopRecording stop = 5;
+     */
+    value: StopRecording;
+    case: "stop";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1207,6 +1213,24 @@ export declare type ResumeRecording = Message<"earshot.v1.ResumeRecording"> & {
  * Use `create(ResumeRecordingSchema)` to create a new message.
  */
 export declare const ResumeRecordingSchema: GenMessage<ResumeRecording>;
+
+/**
+ * The gateway ends the recording session (BYE): termination "stopped".
+ *
+ * @generated from message earshot.v1.StopRecording
+ */
+export declare type StopRecording = Message<"earshot.v1.StopRecording"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message earshot.v1.StopRecording.
+ * Use `create(StopRecordingSchema)` to create a new message.
+ */
+export declare const StopRecordingSchema: GenMessage<StopRecording>;
 
 /**
  * @generated from message earshot.v1.SetLegSpeakers

@@ -8,6 +8,8 @@ export type Certificates = {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  readonly clientCertFile: string;
+  readonly clientKeyFile: string;
   readonly clientCert: Buffer;
   readonly clientKey: Buffer;
   remove(): void;
@@ -54,6 +56,8 @@ export function makeCertificates(clientName: string): Certificates | undefined {
     caFile: file("ca.pem"),
     certFile: file("server.pem"),
     keyFile: file("server.key"),
+    clientCertFile: file("client.pem"),
+    clientKeyFile: file("client.key"),
     clientCert: readFileSync(file("client.pem")),
     clientKey: readFileSync(file("client.key")),
     remove: () => rmSync(directory, { recursive: true }),
