@@ -85,8 +85,7 @@ export class SipLoad {
     const extra =
       kind === "OPTIONS" ? "" : `Require: siprec\r\nAllow: INVITE, ACK, BYE, UPDATE\r\nContent-Type: multipart/mixed;boundary=b\r\n`;
     const content = kind === "OPTIONS" ? "" : body;
-    const text =
-      this.#head(kind, "sip:record@127.0.0.1", callId, "", 1) + `${extra}Content-Length: ${Buffer.byteLength(content)}\r\n\r\n${content}`;
+    const text = `${this.#head(kind, "sip:record@127.0.0.1", callId, "", 1)}${extra}Content-Length: ${Buffer.byteLength(content)}\r\n\r\n${content}`;
     this.#sentAt.set(callId, performance.now());
     this.#socket.send(text, this.#port, "127.0.0.1");
   }

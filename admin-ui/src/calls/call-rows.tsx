@@ -35,6 +35,7 @@ export function CallRows({ calls, columns, sort, order, onSort }: Props) {
   };
   return (
     <div className="table-scroll">
+      <NarrowSort columns={columns} sort={sort} order={order} onSort={onSort} />
       <table className="table call-table">
         <caption className="sr-only">Calls; arrow keys move, Enter opens</caption>
         <thead>
@@ -74,7 +75,7 @@ export function CallRows({ calls, columns, sort, order, onSort }: Props) {
                 onFocus={() => setAt(index)}
               >
                 {columns.map((column) => (
-                  <td key={column.id} className={column.numeric ? "num" : undefined}>
+                  <td key={column.id} className={column.numeric ? "num" : undefined} data-label={column.label}>
                     {column.cell(call)}
                   </td>
                 ))}
@@ -105,6 +106,30 @@ export function CallRows({ calls, columns, sort, order, onSort }: Props) {
           ))}
         </tbody>
       </table>
+    </div>
+  );
+}
+
+/** Where the calls are cards there are no heads to sort by. */
+function NarrowSort({ columns, sort, order, onSort }: Omit<Props, "calls">) {
+  return (
+    <div className="narrow-sort row small muted">
+      <label className="row">
+        Sorted by
+        <select className="plain-select" value={sort} onChange={(event) => onSort(event.target.value as NonNullable<Column["sort"]>)}>
+          {columns.map(
+            (column) =>
+              column.sort !== undefined && (
+                <option key={column.id} value={column.sort}>
+                  {column.id.endsWith("Sentiment") ? `${column.label}'s sentiment` : column.label}
+                </option>
+              ),
+          )}
+        </select>
+      </label>
+      <button type="button" className="plain-select" onClick={() => onSort(sort as NonNullable<Column["sort"]>)}>
+        {(sort === "startedAt" ? ["Oldest", "Newest"] : ["Lowest", "Highest"])[order === "asc" ? 0 : 1]} first
+      </button>
     </div>
   );
 }
