@@ -2,6 +2,7 @@
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Engine, EngineDeps, Looked } from "./engine.ts";
 import { fallbackRecogniser } from "./fallback.ts";
+import { grpc } from "./grpc/engine.ts";
 import { huggingface } from "./huggingface/engine.ts";
 import { howToGetAnEngine, noRecogniser } from "./none.ts";
 import { openai, openaiRealtime } from "./openai/engine.ts";
@@ -10,7 +11,7 @@ import type { Recogniser, SpeechStatus } from "./port.ts";
 import { whisper } from "./whisper/engine.ts";
 
 /** Best first: `auto` takes the first that can be used. */
-const byMerit: readonly Engine[] = [openai, huggingface, whisper, pocketsphinx];
+const byMerit: readonly Engine[] = [grpc, openai, huggingface, whisper, pocketsphinx];
 const named: readonly Engine[] = [...byMerit, openaiRealtime];
 
 export type Choice = { readonly recogniser: Recogniser; readonly status: SpeechStatus };
@@ -65,8 +66,12 @@ function startingOrDeaf(
   return {
     name: recogniser.name,
     id: recogniser.id,
-    version: recogniser.version,
-    capabilities: recogniser.capabilities,
+    get version() {
+      return recogniser.version;
+    },
+    get capabilities() {
+      return recogniser.capabilities;
+    },
     async start() {
       try {
         await recogniser.start();

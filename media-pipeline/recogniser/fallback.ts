@@ -25,7 +25,9 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
     "category",
   ]);
   const circuits = deps.metrics.gauge("earshot_recogniser_circuit_open", "1 while a fallback chain passes the engine over", ["engine"]);
-  const capabilities = promised(engines.map((engine) => engine.capabilities));
+  /** The first engine's, whose rate never changes. */
+  const { sampleRate } = engines[0]!.capabilities;
+  const capabilities = () => promised(engines.map((engine) => engine.capabilities));
   const links = engines.map((engine) => ({
     engine,
     started: false,
@@ -42,8 +44,12 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
   return {
     name: "recogniser:fallback",
     id,
-    version: engines.map((engine) => engine.version).join(","),
-    capabilities,
+    get version() {
+      return engines.map((engine) => engine.version).join(",");
+    },
+    get capabilities() {
+      return capabilities();
+    },
 
     async start() {
       const failures: unknown[] = [];
@@ -76,7 +82,8 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
 
     utterance(options): Utterance {
       if (!running) throw notStarted(id);
-      const audio = new UtteranceAudio((settings.utteranceAudioMs * capabilities.sampleRate) / 1000);
+      const audio = new UtteranceAudio((settings.utteranceAudioMs * sampleRate) / 1000);
+      const { partials } = capabilities();
       let next = 0;
       let current: { utterance: Utterance; link: (typeof links)[number] } | undefined;
       let ended = false;
@@ -100,8 +107,7 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
       const handle = { fail: settle as (error: EarshotError) => void };
 
       const give = (pcm: Int16Array) => {
-        if (current !== undefined)
-          current.utterance.feed(resample(pcm, capabilities.sampleRate, current.link.engine.capabilities.sampleRate));
+        if (current !== undefined) current.utterance.feed(resample(pcm, sampleRate, current.link.engine.capabilities.sampleRate));
       };
       /** Opens the utterance at the next engine that takes it, and brings it up to date. */
       const advance = (): void => {
@@ -115,7 +121,7 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
               utterance: link.engine.utterance({
                 ...options,
                 onPartial:
-                  options.onPartial === undefined || !capabilities.partials
+                  options.onPartial === undefined || !partials
                     ? undefined
                     : (text, words) => {
                         if (!settled && current === attempt) options.onPartial?.(text, words);
@@ -168,6 +174,7 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
           audio.append(pcm);
           if (!audio.overflowed) give(pcm);
         },
+        drained: async () => current?.utterance.drained?.(),
         end() {
           if (ended) return Promise.reject(endedTwice());
           ended = true;

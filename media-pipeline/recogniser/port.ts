@@ -51,6 +51,8 @@ export type UtteranceOptions = {
 export interface Utterance {
   /** 16-bit mono at `capabilities.sampleRate`. Never blocks; the buffer is copied. Audio beyond the engine's queue limit is dropped and makes `end` reject. */
   feed(pcm: Int16Array): void;
+  /** Resolves when little of what was fed still waits to be decoded, or the utterance is over; for feeders that can wait. Absent = it always keeps up. */
+  drained?(): Promise<void>;
   /** No more audio: resolves with the final words. Rejects with an EarshotError whose category says whether to retry. */
   end(): Promise<Recognition>;
   /** Gives up; releases everything; `onPartial` is not called again. */
@@ -58,8 +60,9 @@ export interface Utterance {
 }
 
 export interface Recogniser extends Component {
-  /** "pocketsphinx", "whisper", "openai", "openai-realtime", "huggingface", "fallback(...)" */
+  /** "pocketsphinx", "whisper", "openai", "openai-realtime", "huggingface", "grpc", "fallback(...)" */
   readonly id: string;
+  /** Of an engine behind a network, known from the start on; it may change when its server does. */
   readonly version: string;
   readonly capabilities: Capabilities;
   /** @throws EarshotError rate_limited / unavailable where no more utterances can be taken */

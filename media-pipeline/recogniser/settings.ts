@@ -14,7 +14,7 @@ export const recogniserSettings = {
     schema: text,
     default: "auto",
     describe:
-      "the speech engine: auto, openai, openai-realtime, huggingface, whisper, pocketsphinx, none, or a comma list to fall back along",
+      "the speech engine: auto, grpc, openai, openai-realtime, huggingface, whisper, pocketsphinx, none, or a comma list to fall back along",
   }),
   asrInstall: setting({
     env: "EARSHOT_ASR_INSTALL",
@@ -69,6 +69,64 @@ export const recogniserSettings = {
     schema: milliseconds,
     default: 30_000,
     describe: "milliseconds until one utterance tries a passed-over engine again",
+  }),
+  grpcUrl: setting({
+    env: "EARSHOT_GRPC_ASR_URL",
+    schema: z.string().regex(/^grpcs?:\/\/(\[[0-9a-fA-F:]+\]|[^\s:/?#@[\]]+):\d{1,5}$/, "is not grpc://host:port or grpcs://host:port"),
+    default: "",
+    describe:
+      "speech recogniser of one's own (proto/schema/earshot/recogniser/v1): grpc://host:port, or grpcs:// with TLS; of a name with several addresses, utterances go to each in turn",
+  }),
+  grpcToken: setting({
+    env: "EARSHOT_GRPC_ASR_TOKEN",
+    schema: z.string().regex(/^[\x21-\x7e]{1,500}$/, "must be printable ASCII without spaces"),
+    default: "",
+    describe: "sent to the gRPC recogniser as authorization: Bearer",
+    secret: true,
+  }),
+  grpcCaFile: setting({
+    env: "EARSHOT_GRPC_ASR_CA_FILE",
+    schema: text,
+    default: "",
+    describe: "PEM file of the authority that vouches for the gRPC recogniser; empty = those this machine trusts",
+  }),
+  grpcCertFile: setting({
+    env: "EARSHOT_GRPC_ASR_CERT_FILE",
+    schema: text,
+    default: "",
+    describe: "PEM file of the certificate shown to the gRPC recogniser, where it asks for one (mutual TLS)",
+  }),
+  grpcKeyFile: setting({
+    env: "EARSHOT_GRPC_ASR_KEY_FILE",
+    schema: text,
+    default: "",
+    describe: "PEM file of the key of EARSHOT_GRPC_ASR_CERT_FILE",
+  }),
+  grpcConnectMs: setting({
+    env: "EARSHOT_GRPC_ASR_CONNECT_MS",
+    schema: milliseconds,
+    default: 10_000,
+    describe: "milliseconds that the start, and each attempt at an utterance, waits for a connection to the gRPC recogniser",
+    atLimit:
+      "the start goes on without it; the attempt fails as unavailable and is made again (EARSHOT_ASR_REMOTE_RETRIES), then a fallback chain asks its next engine",
+  }),
+  grpcUtterances: setting({
+    env: "EARSHOT_GRPC_ASR_UTTERANCES",
+    schema: count(100_000),
+    default: 256,
+    describe: "utterances open at once at the gRPC recogniser",
+    atLimit: "a new utterance is refused with category rate_limited",
+  }),
+  grpcAnswerBytes: setting({
+    env: "EARSHOT_GRPC_ASR_ANSWER_BYTES",
+    schema: z.coerce
+      .number()
+      .int()
+      .min(1024)
+      .max(64 * 1024 * 1024),
+    default: 256 * 1024,
+    describe: "largest single answer taken from the gRPC recogniser",
+    atLimit: "the attempt fails and is made again",
   }),
   openaiApiKey: setting({
     env: "EARSHOT_OPENAI_API_KEY",

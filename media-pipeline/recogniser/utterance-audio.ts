@@ -25,6 +25,19 @@ export class UtteranceAudio {
     return this.#chunks;
   }
 
+  /** A copy of samples `from` to before `to`. Costs the chunks from the end back to `from`, so that a stream may take piece after piece. */
+  slice(from: number, to: number): Int16Array {
+    const piece = new Int16Array(to - from);
+    let end = this.samples;
+    for (let i = this.#chunks.length - 1; i >= 0 && end > from; i--) {
+      const chunk = this.#chunks[i]!;
+      const start = end - chunk.length;
+      if (start < to) piece.set(chunk.subarray(Math.max(0, from - start), Math.min(chunk.length, to - start)), Math.max(0, start - from));
+      end = start;
+    }
+    return piece;
+  }
+
   joined(): Int16Array {
     const all = new Int16Array(this.samples);
     let at = 0;

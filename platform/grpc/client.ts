@@ -107,26 +107,28 @@ export function grpcClient<S extends Service>(service: S, options: ClientOptions
           new Promise((resolve, reject) => {
             const call = client.makeUnaryRequest(path, write, read, request, metadata(), grpcOptions(given), (error, answer) => {
               if (error === null) resolve(answer);
-              else reject(clientError(error, peer));
+              else reject(clientError(error, peer, canceller.used));
             });
-            cancelWith(call, given.signal);
+            const canceller = new Canceller(call, given.signal);
           });
       case "server_streaming":
         return (request: unknown, given: CallOptions = {}) =>
-          responsesOf(client.makeServerStreamRequest(path, write, read, request, metadata(), grpcOptions(given)), given.signal, peer);
+          streamed(client.makeServerStreamRequest(path, write, read, request, metadata(), grpcOptions(given)), given.signal, peer)
+            .responses;
       case "bidi_streaming":
         return (given: CallOptions = {}): BidiCall<unknown, unknown> => {
           const call = client.makeBidiStreamRequest(path, write, read, metadata(), grpcOptions(given));
+          const { responses, canceller } = streamed(call, given.signal, peer);
           let over = false;
           call.once("status", () => {
             over = true;
           });
           return {
-            responses: responsesOf(call, given.signal, peer),
+            responses,
             send: (message) => over || call.write(message),
             drained: () => drained(call, over),
             end: () => void (over || call.end()),
-            cancel: () => call.cancel(),
+            cancel: () => canceller.cancel(),
           };
         };
       default:
@@ -156,24 +158,36 @@ export function grpcClient<S extends Service>(service: S, options: ClientOptions
   };
 }
 
-function cancelWith(call: { cancel(): void; on(event: "status", listener: () => void): unknown }, signal: AbortSignal | undefined): void {
-  if (signal === undefined) return;
-  const cancel = () => call.cancel();
-  if (signal.aborted) cancel();
-  signal.addEventListener("abort", cancel);
-  call.on("status", () => signal.removeEventListener("abort", cancel));
+/** Knows whether it was this side that gave a call up: a CANCELLED that nobody here asked for means that the server went away. */
+class Canceller {
+  used = false;
+  readonly #call: { cancel(): void };
+
+  constructor(call: { cancel(): void; on(event: "status", listener: () => void): unknown }, signal: AbortSignal | undefined) {
+    this.#call = call;
+    if (signal === undefined) return;
+    const cancel = () => this.cancel();
+    if (signal.aborted) cancel();
+    signal.addEventListener("abort", cancel);
+    call.on("status", () => signal.removeEventListener("abort", cancel));
+  }
+
+  cancel(): void {
+    this.used = true;
+    this.#call.cancel();
+  }
 }
 
-function responsesOf(
+function streamed(
   call: ClientReadableStream<unknown> | ClientDuplexStream<unknown, unknown>,
   signal: AbortSignal | undefined,
   peer: string,
-): Responses<unknown> {
-  cancelWith(call, signal);
+): { responses: Responses<unknown>; canceller: Canceller } {
+  const canceller = new Canceller(call, signal);
   const ended = new Promise<StatusObject>((resolve) => call.once("status", resolve));
   // The status says the same; an error without a listener would end the process.
   call.on("error", () => {});
-  return {
+  const responses = {
     async *[Symbol.asyncIterator]() {
       let complete = false;
       try {
@@ -181,14 +195,15 @@ function responsesOf(
         complete = true;
       } catch (error) {
         complete = true;
-        throw clientError(error, peer);
+        throw clientError(error, peer, canceller.used);
       } finally {
-        if (!complete) call.cancel();
+        if (!complete) canceller.cancel();
       }
       const last = await ended;
-      if (last.code !== status.OK) throw errorOf(last, peer);
+      if (last.code !== status.OK) throw errorOf(last, peer, canceller.used);
     },
   };
+  return { responses, canceller };
 }
 
 function drained(call: ClientDuplexStream<unknown, unknown>, over: boolean): Promise<void> {

@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Category, categories, categoryOfGrpcStatus, EarshotError } from "@earshot/proto/errors.ts";
 import { type ErrorDetail, ErrorDetailSchema } from "@earshot/proto/gen/earshot/v1/error_pb.js";
-import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { status as grpcStatus, Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 
 const detailKey = "earshot-error-bin";
 /** What is longer was not written by us. */
@@ -24,8 +24,13 @@ export function statusOf(error: unknown): Pick<StatusObject, "code" | "details" 
 /**
  * What a client makes of a status that is not OK.
  * @param peer names the other side for the log, such as "recogniser"
+ * @param cancelledHere this side gave the call up; CANCELLED without that is a server that went away
  */
-export function errorOf(status: Pick<StatusObject, "code" | "details"> & { metadata?: Metadata }, peer: string): EarshotError {
+export function errorOf(
+  status: Pick<StatusObject, "code" | "details"> & { metadata?: Metadata },
+  peer: string,
+  cancelledHere: boolean,
+): EarshotError {
   const detail = detailOf(status.metadata);
   const details = { peer, grpcStatus: status.code };
   if (detail !== undefined && detail.category in categories && detail.category !== "bug")
@@ -34,7 +39,7 @@ export function errorOf(status: Pick<StatusObject, "code" | "details"> & { metad
       details,
       ...(detail.retryAfterMs > 0 ? { retryAfterMs: detail.retryAfterMs } : {}),
     });
-  const category = categoryOfGrpcStatus(status.code);
+  const category = status.code === grpcStatus.CANCELLED && !cancelledHere ? "unavailable" : categoryOfGrpcStatus(status.code);
   return new EarshotError(category, `grpc_${category}`, `The ${peer} answered with gRPC status ${status.code}.`, {
     details,
     // The text is the other side's own: it may repeat what was said or who called, and stays out of the message.
@@ -49,10 +54,11 @@ const remedies: Partial<Record<Category, string>> = {
 };
 
 /** Anything that a grpc-js client throws or emits. */
-export function clientError(error: unknown, peer: string): EarshotError {
+export function clientError(error: unknown, peer: string, cancelledHere: boolean): EarshotError {
   if (error instanceof EarshotError) return error;
   const { code, details, metadata } = (error ?? {}) as Partial<ServiceError>;
-  if (typeof code === "number") return errorOf({ code, details: details ?? "", ...(metadata === undefined ? {} : { metadata }) }, peer);
+  if (typeof code === "number")
+    return errorOf({ code, details: details ?? "", ...(metadata === undefined ? {} : { metadata }) }, peer, cancelledHere);
   return new EarshotError("unavailable", "grpc_call_failed", `The call to the ${peer} failed.`, { details: { peer }, cause: error });
 }
 

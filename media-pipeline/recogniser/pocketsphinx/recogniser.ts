@@ -34,6 +34,7 @@ type Open = {
   worker: WorkerProcess | undefined;
   /** Samples fed and not yet decoded. */
   backlog: number;
+  drained: (() => void)[];
   overflowed: boolean;
   ended: boolean;
   settled: boolean;
@@ -54,6 +55,8 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
   const concurrency = decodersPerWorker * settings.pocketsphinxWorkers;
   const mostOpen = concurrency + settings.pocketsphinxWaiting;
   const backlogLimit = settings.pocketsphinxBacklogMs * samplesPerMs;
+  /** Who can wait with more audio goes on when no more than this is undecoded. */
+  const drainedSamples = Math.min(2000 * samplesPerMs, backlogLimit / 2);
   const version = "5prealpha en-us";
   const id = "pocketsphinx";
 
@@ -72,6 +75,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     utterance.settled = true;
     utterance.cancelTimeout();
     utterance.waitingAudio.clear();
+    for (const resolve of utterance.drained.splice(0)) resolve();
     open.delete(utterance.id);
     const place = line.indexOf(utterance);
     if (place >= 0) line.splice(place, 1);
@@ -126,8 +130,10 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     }
     const utterance = open.get(message.id);
     if (utterance === undefined) return;
-    if (message.kind === "progress") utterance.backlog -= message.samples;
-    else if (message.kind === "partial") utterance.options.onPartial?.(message.text, message.words);
+    if (message.kind === "progress") {
+      utterance.backlog -= message.samples;
+      if (utterance.backlog <= drainedSamples) for (const resolve of utterance.drained.splice(0)) resolve();
+    } else if (message.kind === "partial") utterance.options.onPartial?.(message.text, message.words);
     else if (message.kind === "failed")
       fail(
         utterance,
@@ -236,6 +242,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
         waitingAudio: new UtteranceAudio(backlogLimit),
         worker: undefined,
         backlog: 0,
+        drained: [],
         overflowed: false,
         ended: false,
         settled: false,
@@ -258,6 +265,10 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
           utterance.backlog += pcm.length;
           if (utterance.worker === undefined) utterance.waitingAudio.append(pcm);
           else utterance.worker.send({ kind: "audio", id: utterance.id, pcm });
+        },
+        drained() {
+          if (utterance.settled || utterance.backlog <= drainedSamples) return Promise.resolve();
+          return new Promise((resolve) => utterance.drained.push(resolve));
         },
         end() {
           if (utterance.ended) return Promise.reject(endedTwice());

@@ -207,15 +207,15 @@ export declare type RecogniseResponse = Message<"earshot.recogniser.v1.Recognise
    */
   message: {
     /**
-     * @generated from field: earshot.recogniser.v1.Partial partial = 1;
+     * @generated from field: earshot.recogniser.v1.PartialResult partial = 1;
      */
-    value: Partial$;
+    value: PartialResult;
     case: "partial";
   } | {
     /**
-     * @generated from field: earshot.recogniser.v1.Final final = 2;
+     * @generated from field: earshot.recogniser.v1.FinalResult final = 2;
      */
-    value: Final;
+    value: FinalResult;
     case: "final";
   } | { case: undefined; value?: undefined };
 };
@@ -264,9 +264,9 @@ export declare const WordSchema: GenMessage<Word>;
 /**
  * The words so far; each replaces the one before.
  *
- * @generated from message earshot.recogniser.v1.Partial
+ * @generated from message earshot.recogniser.v1.PartialResult
  */
-export declare type Partial$ = Message<"earshot.recogniser.v1.Partial"> & {
+export declare type PartialResult = Message<"earshot.recogniser.v1.PartialResult"> & {
   /**
    * @generated from field: string text = 1;
    */
@@ -279,15 +279,15 @@ export declare type Partial$ = Message<"earshot.recogniser.v1.Partial"> & {
 };
 
 /**
- * Describes the message earshot.recogniser.v1.Partial.
- * Use `create(PartialSchema)` to create a new message.
+ * Describes the message earshot.recogniser.v1.PartialResult.
+ * Use `create(PartialResultSchema)` to create a new message.
  */
-export declare const PartialSchema: GenMessage<Partial$>;
+export declare const PartialResultSchema: GenMessage<PartialResult>;
 
 /**
- * @generated from message earshot.recogniser.v1.Final
+ * @generated from message earshot.recogniser.v1.FinalResult
  */
-export declare type Final = Message<"earshot.recogniser.v1.Final"> & {
+export declare type FinalResult = Message<"earshot.recogniser.v1.FinalResult"> & {
   /**
    * Empty = no words were heard.
    *
@@ -314,10 +314,10 @@ export declare type Final = Message<"earshot.recogniser.v1.Final"> & {
 };
 
 /**
- * Describes the message earshot.recogniser.v1.Final.
- * Use `create(FinalSchema)` to create a new message.
+ * Describes the message earshot.recogniser.v1.FinalResult.
+ * Use `create(FinalResultSchema)` to create a new message.
  */
-export declare const FinalSchema: GenMessage<Final>;
+export declare const FinalResultSchema: GenMessage<FinalResult>;
 
 /**
  * Bring your own streaming speech recogniser: serve this, and Earshot (EARSHOT_GRPC_ASR_URL) sends it every utterance.
