@@ -1,11 +1,11 @@
 /** The main job, as its users do it: a demo call is placed, its words reach the socket while it is up, and it ends as a record. */
 
 import type { CallDetail, CallSummary, LedgerStage, Segment } from "@earshot/proto/api/calls.ts";
-import type { LiveEvent, ServerMessage } from "@earshot/proto/api/live.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { placeDemoCall } from "./demo-pbx/demo-call.ts";
 import { loadTruth } from "./demo-pbx/dialogue.ts";
 import { type EarshotProcess, eventually, startEarshot } from "./testing/earshot-process.ts";
+import { watchLive } from "./testing/live-watch.ts";
 
 type List<T> = { data: T[]; total: number };
 
@@ -15,25 +15,13 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => earshot?.stop());
 
-function watch(): { messages: ServerMessage[]; events: LiveEvent[]; close(): void } {
-  const messages: ServerMessage[] = [];
-  const events: LiveEvent[] = [];
-  const socket = new WebSocket(`ws://127.0.0.1:${earshot.httpPort}/api/v1/live`, [`bearer.${earshot.apiKey}`]);
-  socket.addEventListener("message", ({ data }) => {
-    const message = JSON.parse(String(data)) as ServerMessage;
-    messages.push(message);
-    if (message.type === "batch") events.push(...message.events);
-  });
-  return { messages, events, close: () => socket.close() };
-}
-
 describe("a demo call", () => {
   let call: CallSummary;
 
   test("becomes words on the live socket while people speak", async () => {
     const { speech } = await earshot.get<{ speech: { engine: string; usable: boolean } }>("/api/v1/status");
     if (process.env.REQUIRE_SERVERS === "1") expect(speech.usable, JSON.stringify(speech)).toBe(true);
-    const live = watch();
+    const live = watchLive(earshot);
     await eventually(
       async () => live.messages.map(({ type }) => type),
       (types) => types.includes("snapshot"),

@@ -4,6 +4,7 @@ import { apiSettings } from "@earshot/analytics/api/settings.ts";
 import { insightsSettings } from "@earshot/analytics/insights/settings.ts";
 import { postgresSettings } from "@earshot/analytics/store/postgres/settings.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
+import { recogniserServerSettings } from "@earshot/media-pipeline/recogniser/grpc/server-settings.ts";
 import { recogniserSettings } from "@earshot/media-pipeline/recogniser/settings.ts";
 import { mediaPipelineSettings } from "@earshot/media-pipeline/settings.ts";
 import { type SettingsTable, setting, z } from "@earshot/platform/config/settings.ts";
@@ -35,6 +36,7 @@ export const allSettings = {
   media: mediaSettings,
   pipeline: mediaPipelineSettings,
   recogniser: recogniserSettings,
+  recogniserServer: recogniserServerSettings,
   store: storeSettings,
   postgres: postgresSettings,
   api: apiSettings,

@@ -4,6 +4,7 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { type EarshotError, isRetryable } from "@earshot/proto/errors.ts";
 import { aborted, endedTwice, notStarted, stopped, timedOut, utteranceTooLong } from "./failures.ts";
 import type { RecognisedWord, Recognition, Utterance, UtteranceOptions } from "./port.ts";
+import type { RecogniserSettings } from "./settings.ts";
 import { UtteranceAudio } from "./utterance-audio.ts";
 
 const firstRetryMs = 250;
@@ -30,30 +31,30 @@ export type Attempt = {
 export type StreamedEngine = {
   readonly id: string;
   readonly sampleRate: number;
-  /** Audio kept per utterance. */
-  readonly audioMs: number;
-  /** From `end` to the words, retries included. */
-  readonly timeoutMs: number;
-  /** Further attempts after a retryable failure. */
-  readonly retries: number;
   /** What the transcript names where nothing had to be asked. */
   signature(): { engine: string; engineVersion: string };
   /** @throws EarshotError where no utterance can be begun now */
   attempt(options: UtteranceOptions, listener: AttemptListener): Attempt;
 };
 
+/** Audio kept per utterance; from `end` to the words, retries included; further attempts after a retryable failure. */
+type Limits = Pick<RecogniserSettings, "utteranceAudioMs" | "utteranceTimeoutMs" | "remoteRetries">;
+type Deps = { readonly settings: Limits; readonly clock: Clock; readonly metrics: Metrics };
+
 export class StreamedUtterances {
   readonly #engine: StreamedEngine;
+  readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #attempts;
   readonly #open = new Set<StreamedUtterance>();
   #running = false;
   #drained: (() => void) | undefined;
 
-  constructor(engine: StreamedEngine, clock: Clock, metrics: Metrics) {
+  constructor(engine: StreamedEngine, deps: Deps) {
     this.#engine = engine;
-    this.#clock = clock;
-    this.#attempts = metrics.counter("earshot_recogniser_attempts_total", "Attempts to have an utterance transcribed", [
+    this.#limits = deps.settings;
+    this.#clock = deps.clock;
+    this.#attempts = deps.metrics.counter("earshot_recogniser_attempts_total", "Attempts to have an utterance transcribed", [
       "engine",
       "outcome",
     ]);
@@ -84,7 +85,7 @@ export class StreamedUtterances {
   /** @throws EarshotError where it is not running, or the first attempt cannot be begun */
   open(options: UtteranceOptions): Utterance {
     if (!this.#running) throw notStarted(this.#engine.id);
-    const utterance = new StreamedUtterance(this.#engine, this.#clock, options, (outcome) =>
+    const utterance = new StreamedUtterance(this.#engine, this.#limits, this.#clock, options, (outcome) =>
       this.#attempts.inc({ engine: this.#engine.id, outcome }),
     );
     utterance.onOver = () => {
@@ -100,6 +101,7 @@ export class StreamedUtterances {
 class StreamedUtterance implements Utterance {
   onOver: () => void = () => {};
   readonly #engine: StreamedEngine;
+  readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #options: UtteranceOptions;
   readonly #count: (outcome: string) => void;
@@ -114,12 +116,13 @@ class StreamedUtterance implements Utterance {
   #cancelTimeout = () => {};
   #cancelRetry = () => {};
 
-  constructor(engine: StreamedEngine, clock: Clock, options: UtteranceOptions, count: (outcome: string) => void) {
+  constructor(engine: StreamedEngine, limits: Limits, clock: Clock, options: UtteranceOptions, count: (outcome: string) => void) {
     this.#engine = engine;
+    this.#limits = limits;
     this.#clock = clock;
     this.#options = options;
     this.#count = count;
-    this.#audio = new UtteranceAudio((engine.audioMs * engine.sampleRate) / 1000);
+    this.#audio = new UtteranceAudio((limits.utteranceAudioMs * engine.sampleRate) / 1000);
   }
 
   begin(): void {
@@ -161,13 +164,14 @@ class StreamedUtterance implements Utterance {
     return new Promise<Recognition>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      const { id, audioMs, timeoutMs } = this.#engine;
-      if (this.#audio.overflowed) return this.fail(utteranceTooLong(id, audioMs));
+      const { id } = this.#engine;
+      const { utteranceAudioMs, utteranceTimeoutMs } = this.#limits;
+      if (this.#audio.overflowed) return this.fail(utteranceTooLong(id, utteranceAudioMs));
       if (this.#audio.samples === 0) {
         this.#finish("given-up");
         return resolve({ text: "", words: [], ...this.#engine.signature() });
       }
-      this.#cancelTimeout = this.#clock.after(timeoutMs, () => this.fail(timedOut(id, timeoutMs), "silent"));
+      this.#cancelTimeout = this.#clock.after(utteranceTimeoutMs, () => this.fail(timedOut(id, utteranceTimeoutMs), "silent"));
       this.#flow();
     });
   }
@@ -193,7 +197,7 @@ class StreamedUtterance implements Utterance {
   }
 
   #again(error: EarshotError): void {
-    if (!isRetryable(error) || this.#retries >= this.#engine.retries) {
+    if (!isRetryable(error) || this.#retries >= this.#limits.remoteRetries) {
       this.fail(error);
       return;
     }

@@ -301,6 +301,17 @@ describe("connections", () => {
     await call.describe({});
   });
 
+  it("a server that cuts its calls off is unavailable: only who cancels reads that it was cancelled", async () => {
+    const server = await serve();
+    const call = client(server.port).call.recognise();
+    call.send(audio(10));
+    const answers = call.responses[Symbol.asyncIterator]();
+    await answers.next();
+    const next = failure(answers.next());
+    await server.stop(0);
+    expect((await next).category).toBe("unavailable");
+  });
+
   it("a port that is taken is named, with the setting", async () => {
     const first = await serve();
     const error = await failure(serve({}, { port: first.port!, portEnv: "EARSHOT_GRPC_PORT" }));

@@ -149,19 +149,7 @@ export function grpcRecogniser(deps: EngineDeps): Recogniser {
     }
   }
 
-  const utterances = new StreamedUtterances(
-    {
-      id,
-      sampleRate,
-      audioMs: settings.utteranceAudioMs,
-      timeoutMs: settings.utteranceTimeoutMs,
-      retries: settings.remoteRetries,
-      signature,
-      attempt,
-    },
-    clock,
-    deps.metrics,
-  );
+  const utterances = new StreamedUtterances({ id, sampleRate, signature, attempt }, deps);
 
   return {
     name: "recogniser:grpc",

@@ -92,19 +92,7 @@ export function openaiRealtimeRecogniser(deps: EngineDeps): Recogniser {
     };
   };
   const signature = () => ({ engine: id, engineVersion: model });
-  const utterances = new StreamedUtterances(
-    {
-      id,
-      sampleRate: 24000,
-      audioMs: settings.utteranceAudioMs,
-      timeoutMs: settings.utteranceTimeoutMs,
-      retries: settings.remoteRetries,
-      signature,
-      attempt,
-    },
-    clock,
-    deps.metrics,
-  );
+  const utterances = new StreamedUtterances({ id, sampleRate: 24000, signature, attempt }, deps);
 
   return {
     name: "recogniser:openai-realtime",
