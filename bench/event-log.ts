@@ -17,6 +17,7 @@ const topic: TopicSpec = {
   partitions: 4,
   retentionMs: 3_600_000,
   retentionBytes: 8 * 1024 ** 3,
+  cleanup: "delete",
   key: "callId",
   message: "MediaChunk",
   writtenBy: "bench",
@@ -65,7 +66,7 @@ async function eventLog(directory: string, records: number, size: number, consum
   let handled = 0;
   if (consume)
     await log.subscribe({
-      topic: topic.name,
+      topics: [topic.name],
       group: "bench",
       from: "earliest",
       handle(batch) {
@@ -108,7 +109,7 @@ async function paced(directory: string): Promise<{ corePercent: number; p50Ms: n
   await log.declare([topic]);
   const delays: number[] = [];
   await log.subscribe({
-    topic: topic.name,
+    topics: [topic.name],
     group: "bench",
     from: "earliest",
     handle(batch) {

@@ -139,7 +139,7 @@ async function run(calls: number): Promise<void> {
   let unmatched = 0;
   let cut = 0;
   const reader = await eventLog.subscribe({
-    topic: "transcripts.v1",
+    topics: ["transcripts.v1"],
     group: "bench",
     from: "latest",
     handle: (batch) => {

@@ -148,16 +148,16 @@ class MediaPipeline implements Pipeline {
       this.#subscriptions.push(subscription);
       return subscription;
     };
-    await add({ topic: "settings.v1", group, from: "earliest", durable: false, handle: (batch) => this.#onSettings(batch) });
+    await add({ topics: ["settings.v1"], group, from: "earliest", durable: false, handle: (batch) => this.#onSettings(batch) });
     this.#calls = await add({
-      topic: "calls.v1",
+      topics: ["calls.v1"],
       group,
       from: "earliest",
       maxAttempts: attemptsWhileUnavailable,
       handle: (batch) => this.#onCalls(batch),
     });
-    this.#media = await add({ topic: "media.v1", group, from: "earliest", handle: (batch) => this.#onMedia(batch) });
-    await add({ topic: "commands.v1", group, from: "latest", handle: (batch) => this.#onCommands(batch) });
+    this.#media = await add({ topics: ["media.v1"], group, from: "earliest", handle: (batch) => this.#onMedia(batch) });
+    await add({ topics: ["commands.v1"], group, from: "latest", handle: (batch) => this.#onCommands(batch) });
   }
 
   async #onMedia(batch: readonly LogRecord[]): Promise<void> {

@@ -7,7 +7,12 @@ export type TopicSpec = {
   readonly retentionMs: number;
   /** Over this many bytes (all partitions) the oldest segments go first, even when younger than `retentionMs`. */
   readonly retentionBytes: number;
-  readonly key: "callId" | "tenantId";
+  /**
+   * delete: records go when they are too old or too many. compact: the newest record of each key stays, whatever its age; an empty value says
+   * that the key is finished, and goes in the end too.
+   */
+  readonly cleanup: "delete" | "compact";
+  readonly key: "callId" | "tenantId" | "gatewayId";
   readonly message: "Event" | "MediaChunk";
   readonly writtenBy: string;
 };
@@ -22,6 +27,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 7 * day,
     retentionBytes: 512 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "sip-gateway",
@@ -31,6 +37,7 @@ export const topics = {
     partitions: 4,
     retentionMs: hour / 4,
     retentionBytes: 2048 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "MediaChunk",
     writtenBy: "sip-gateway",
@@ -40,6 +47,7 @@ export const topics = {
     partitions: 4,
     retentionMs: day,
     retentionBytes: 256 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "sip-gateway",
@@ -49,6 +57,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 7 * day,
     retentionBytes: 512 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "media-pipeline",
@@ -58,6 +67,7 @@ export const topics = {
     partitions: 4,
     retentionMs: day,
     retentionBytes: 256 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "media-pipeline",
@@ -67,6 +77,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 7 * day,
     retentionBytes: 128 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "media-pipeline",
@@ -76,6 +87,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 7 * day,
     retentionBytes: 256 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "analytics",
@@ -85,6 +97,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 7 * day,
     retentionBytes: 128 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "all",
@@ -94,6 +107,7 @@ export const topics = {
     partitions: 4,
     retentionMs: hour,
     retentionBytes: 16 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "analytics",
@@ -103,6 +117,7 @@ export const topics = {
     partitions: 4,
     retentionMs: 60_000,
     retentionBytes: 64 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "media-pipeline",
@@ -112,15 +127,39 @@ export const topics = {
     partitions: 1,
     retentionMs: 30 * day,
     retentionBytes: 64 * MiB,
+    cleanup: "compact",
     key: "tenantId",
     message: "Event",
     writtenBy: "analytics",
+  },
+  /** The state of each call under way, for the worker that takes its partition over. */
+  callState: {
+    name: "call-state.v1",
+    partitions: 4,
+    retentionMs: day,
+    retentionBytes: 256 * MiB,
+    cleanup: "compact",
+    key: "callId",
+    message: "Event",
+    writtenBy: "media-pipeline",
+  },
+  /** The beat of each gateway. */
+  gateways: {
+    name: "gateways.v1",
+    partitions: 1,
+    retentionMs: day,
+    retentionBytes: 16 * MiB,
+    cleanup: "compact",
+    key: "gatewayId",
+    message: "Event",
+    writtenBy: "sip-gateway",
   },
   admissions: {
     name: "admissions.v1",
     partitions: 1,
     retentionMs: day,
     retentionBytes: 16 * MiB,
+    cleanup: "delete",
     key: "tenantId",
     message: "Event",
     writtenBy: "sip-gateway",
@@ -130,6 +169,7 @@ export const topics = {
     partitions: 1,
     retentionMs: 30 * day,
     retentionBytes: 256 * MiB,
+    cleanup: "delete",
     key: "callId",
     message: "Event",
     writtenBy: "platform",

@@ -82,7 +82,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const group = `sip-gateway-${randomUUID()}`;
     subscriptions.push(
       await eventLog.subscribe({
-        topic: topics.settings.name,
+        topics: [topics.settings.name],
         group,
         from: "earliest",
         durable: false,
@@ -94,7 +94,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         },
       }),
       await eventLog.subscribe({
-        topic: topics.commands.name,
+        topics: [topics.commands.name],
         group,
         from: "latest",
         durable: false,

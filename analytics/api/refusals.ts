@@ -26,7 +26,7 @@ export class Refusals implements Component {
 
   async start(): Promise<void> {
     this.#subscription = await this.#eventLog.subscribe({
-      topic: topics.admissions.name,
+      topics: [topics.admissions.name],
       group: "refusals",
       from: "earliest",
       durable: false,

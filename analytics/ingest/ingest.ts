@@ -83,7 +83,7 @@ export function createIngest(options: IngestOptions): Ingest {
         subscriptions.set(
           topic,
           await eventLog.subscribe({
-            topic,
+            topics: [topic],
             group: ingestGroup,
             from: "earliest",
             maxBatch: recordsPerHandover,

@@ -69,7 +69,7 @@ class Insights implements Component {
     await this.#recover();
     for (const topic of sources)
       this.#subscriptions.push(
-        await this.#options.eventLog.subscribe({ topic, group, from: "earliest", handle: (batch) => this.#handle(batch) }),
+        await this.#options.eventLog.subscribe({ topics: [topic], group, from: "earliest", handle: (batch) => this.#handle(batch) }),
       );
   }
 

@@ -112,7 +112,7 @@ export class LiveCalls implements Component {
       const replayed = new Map<number, number>();
       const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
       const subscription = await eventLog.subscribe({
-        topic,
+        topics: [topic],
         group: "live-calls",
         from: "latest",
         durable: false,

@@ -91,7 +91,7 @@ export class LiveHub implements Component {
       handleProtocols: (protocols) => [...protocols].find((name) => name.startsWith(bearerProtocol)) ?? false,
     });
     this.#audio = await eventLog.subscribe({
-      topic: topics.listen.name,
+      topics: [topics.listen.name],
       group: "live-hub",
       from: "latest",
       durable: false,

@@ -1,13 +1,18 @@
 /** An event log in memory, for tests of the pipeline alone; the real one has its own contract suite. */
-import type { EventLog, LogRecord, Position, SubscribeOptions, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscription } from "@earshot/platform/event-log/port.ts";
 
-type Reader = { options: SubscribeOptions; next: number; running: Promise<void> };
+type Reader = { options: SubscribeOptions; next: Map<string, number>; running: Promise<void> };
 
-/** One partition per topic. Offsets of durable groups outlive a subscription, as on disk. */
+/**
+ * One partition per topic. Offsets of durable groups outlive a subscription, as on disk. A second durable subscription of a group waits
+ * until the first one stops, as the second member on one partition does.
+ */
 export class MemoryEventLog implements EventLog {
   readonly name = "memory-event-log";
   readonly topics = new Map<string, LogRecord[]>();
   readonly #readers = new Set<Reader>();
+  readonly #takers = new Map<Reader, () => void>();
+  readonly #stopping = new WeakSet<Reader>();
   readonly #stored = new Map<string, number>();
   /** Set to refuse appends, as a full buffer does. */
   full = false;
@@ -21,7 +26,7 @@ export class MemoryEventLog implements EventLog {
     if (this.full) return false;
     const records = this.#records(topic);
     records.push({ topic, partition: 0, offset: records.length, key, value: value.slice(), appendedAtMs: Date.now() });
-    for (const reader of this.#readers) if (reader.options.topic === topic) this.#pump(reader);
+    for (const reader of this.#readers) if (reader.options.topics.includes(topic)) this.#takers.get(reader)!();
     return true;
   }
 
@@ -30,31 +35,56 @@ export class MemoryEventLog implements EventLog {
     return { partition: 0, offset: this.#records(topic).length - 1 };
   }
 
+  health(): LogHealth {
+    return this.full ? { state: "down", detail: "full" } : { state: "up", detail: "" };
+  }
+
   /** Every reader is gone, as after `kill -9`; what a durable group had handled stays handled. */
   crash(): void {
-    for (const reader of this.#readers) {
-      if (reader.options.durable !== false) this.#stored.set(`${reader.options.group}/${reader.options.topic}`, reader.next);
-    }
+    for (const reader of this.#readers) this.#store(reader);
     this.#readers.clear();
   }
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    const name = `${options.group}/${options.topic}`;
-    const start = options.from === "earliest" ? 0 : this.#records(options.topic).length;
-    const stored = options.durable === false ? undefined : this.#stored.get(name);
-    const reader: Reader = { options, next: stored ?? start, running: Promise.resolve() };
+    const isShared = options.durable !== false;
+    const next = new Map<string, number>();
+    for (const topic of options.topics) next.set(topic, options.from === "earliest" ? 0 : this.#records(topic).length);
+    const reader: Reader = { options, next, running: Promise.resolve() };
+    const isOwner = (): boolean => !isShared || [...this.#readers].find((other) => isSameGroup(other.options, options)) === reader;
+    let isAssigned = false;
+    const take = (): void => {
+      if (!this.#readers.has(reader) || !isOwner()) return;
+      if (isShared && !isAssigned) {
+        for (const topic of options.topics) next.set(topic, this.#stored.get(`${options.group}/${topic}`) ?? next.get(topic)!);
+        reader.running = reader.running.then(() => options.assigned?.([0]));
+      }
+      isAssigned = true;
+      this.#pump(reader);
+    };
+    this.#takers.set(reader, take);
     this.#readers.add(reader);
-    this.#pump(reader);
+    take();
+    const lag = (): number => {
+      let sum = 0;
+      if (isAssigned) for (const topic of options.topics) sum += this.#records(topic).length - next.get(topic)!;
+      return sum;
+    };
     return {
-      lag: () => this.#records(options.topic).length - reader.next,
+      lag,
       drained: async () => {
-        const end = this.#records(options.topic).length;
-        while (reader.next < end && this.#readers.has(reader)) await reader.running;
+        const ends = options.topics.map((topic) => this.#records(topic).length);
+        const isBehind = (): boolean => options.topics.some((topic, i) => next.get(topic)! < ends[i]!);
+        while (isAssigned && isBehind() && this.#readers.has(reader)) await reader.running;
       },
       stop: async () => {
-        this.#readers.delete(reader);
+        if (!this.#readers.has(reader)) return;
+        this.#stopping.add(reader);
         await reader.running;
-        this.#stored.set(name, reader.next);
+        if (isAssigned && isShared) await options.revoked?.([0], "handover");
+        this.#store(reader);
+        this.#readers.delete(reader);
+        this.#takers.delete(reader);
+        for (const other of [...this.#takers.values()]) other();
       },
     };
   }
@@ -67,13 +97,21 @@ export class MemoryEventLog implements EventLog {
     return [{ partition: 0, first: 0, next: this.#records(topic).length }];
   }
 
+  #store({ options, next }: Reader): void {
+    if (options.durable !== false) for (const [topic, offset] of next) this.#stored.set(`${options.group}/${topic}`, offset);
+  }
+
   #pump(reader: Reader): void {
+    const { options, next } = reader;
     reader.running = reader.running.then(async () => {
-      const records = this.#records(reader.options.topic);
-      while (reader.next < records.length && this.#readers.has(reader)) {
-        const batch = records.slice(reader.next, reader.next + (reader.options.maxBatch ?? 500));
-        await reader.options.handle(batch);
-        reader.next += batch.length;
+      for (const topic of options.topics) {
+        const records = this.#records(topic);
+        for (let from = next.get(topic)!; from < records.length; from = next.get(topic)!) {
+          if (!this.#readers.has(reader) || this.#stopping.has(reader)) return;
+          const batch = records.slice(from, from + (options.maxBatch ?? 500));
+          await options.handle(batch);
+          next.set(topic, from + batch.length);
+        }
       }
     });
   }
@@ -86,4 +124,8 @@ export class MemoryEventLog implements EventLog {
     }
     return records;
   }
+}
+
+function isSameGroup(a: SubscribeOptions, b: SubscribeOptions): boolean {
+  return a.durable !== false && a.group === b.group && a.topics.join() === b.topics.join();
 }

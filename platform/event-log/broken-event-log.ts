@@ -30,6 +30,12 @@ export const faults = {
   "gives every member everything": everyMemberEverything,
   "refuses large dead letters": refusesLargeLetters,
   "says nothing waits": noLag,
+  "shares topics out apart": sharesApart,
+  "does not wait for assigned": assignsLate,
+  "hands over without revoking": neverRevokes,
+  "calls hooks where nothing is shared": hooksForAll,
+  "forgets old keys": neverCompacts,
+  "always says it is well": alwaysWell,
 } as const satisfies Record<string, (log: EventLog, state: FaultState) => EventLog>;
 export type Fault = keyof typeof faults;
 type FaultState = { starts: number; subscriptions: number };
@@ -65,6 +71,7 @@ export function breakEventLog(make: MakeEventLog, fault: Fault): MakeEventLog {
 function withMethods(log: EventLog, changed: Partial<EventLog>): EventLog {
   return {
     name: log.name,
+    health: () => log.health(),
     start: () => log.start(),
     stop: (deadlineMs) => log.stop(deadlineMs),
     declare: (specs) => log.declare(specs),
@@ -198,7 +205,7 @@ function makesTopicsUp(log: EventLog): EventLog {
   return withMethods(log, {
     append: (topic, key, value) => log.append(known(topic), key, value),
     publish: (topic, key, value) => log.publish(known(topic), key, value),
-    subscribe: (options) => log.subscribe({ ...options, topic: known(options.topic) }),
+    subscribe: (options) => log.subscribe({ ...options, topics: options.topics.map(known) }),
     read: (topic, partition, from, max) => log.read(known(topic), partition, from, max),
     bounds: (topic) => log.bounds(known(topic)),
   });
@@ -262,4 +269,49 @@ function noLag(log: EventLog): EventLog {
       return { lag: () => 0, drained: () => Promise.resolve(), stop: () => subscription.stop() };
     },
   });
+}
+
+function sharesApart(log: EventLog, state: FaultState): EventLog {
+  return withMethods(log, {
+    subscribe: async (options) => {
+      const [first, ...others] = options.topics;
+      const subscriptions = [await log.subscribe({ ...options, topics: [first!] })];
+      const { assigned: _, revoked: __, ...rest } = options;
+      for (const topic of others)
+        subscriptions.push(await log.subscribe({ ...rest, topics: [topic], group: `${options.group}-${state.subscriptions++}` }));
+      return {
+        lag: () => subscriptions.reduce((sum, one) => sum + one.lag(), 0),
+        drained: async () => void (await Promise.all(subscriptions.map((one) => one.drained()))),
+        stop: async () => void (await Promise.all(subscriptions.map((one) => one.stop()))),
+      };
+    },
+  });
+}
+
+function assignsLate(log: EventLog): EventLog {
+  return withMethods(log, {
+    subscribe: (options) =>
+      log.subscribe({ ...options, assigned: (partitions) => void Promise.resolve(options.assigned?.(partitions)).catch(() => {}) }),
+  });
+}
+
+function neverRevokes(log: EventLog): EventLog {
+  return withMethods(log, { subscribe: ({ revoked: _, ...options }) => log.subscribe(options) });
+}
+
+function hooksForAll(log: EventLog): EventLog {
+  return withMethods(log, {
+    subscribe: async (options) => {
+      if (options.durable === false) await options.assigned?.([0]);
+      return log.subscribe(options);
+    },
+  });
+}
+
+function neverCompacts(log: EventLog): EventLog {
+  return withMethods(log, { declare: (specs) => log.declare(specs.map((spec) => ({ ...spec, cleanup: "delete" as const }))) });
+}
+
+function alwaysWell(log: EventLog): EventLog {
+  return withMethods(log, { health: () => ({ state: "up", detail: "" }) });
 }

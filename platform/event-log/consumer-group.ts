@@ -1,12 +1,18 @@
-/** A consumer group on one topic: its members share the partitions, each partition is read by one loop, in order. */
+/**
+ * A consumer group of the embedded log: its members share the partitions, each partition of each topic is read by one loop, in order. A
+ * partition that moves is first given up by its owner (its batch in hand done, `revoked` called, offsets stored), then taken over by the next.
+ */
 
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
 import { Cursor, type Loss } from "./cursor.ts";
 import { encodeDeadLetter } from "./dead-letter.ts";
 import { type Delivery, deliver } from "./deliver.ts";
+import { callAssigned, callRevoked } from "./hand-over.ts";
+import { Lease } from "./lease.ts";
 import type { Partition } from "./partition.ts";
 import type { LogRecord, SubscribeOptions, Subscription } from "./port.ts";
+import { shareOut } from "./share-out.ts";
 
 export type GroupContext = {
   readonly clock: Clock;
@@ -25,62 +31,74 @@ export type GroupContext = {
   writeNow(): void;
 };
 
-type Member = { readonly options: SubscribeOptions; stopping: boolean; busy: number; cancelPauses: Set<() => void>; idle: Set<() => void> };
+export type GroupTopic = { readonly name: string; readonly partitions: readonly Partition[]; readonly isCompacted: boolean };
+
+type Member = { readonly options: SubscribeOptions; isLeaving: boolean };
 
 class Reader {
+  readonly topic: string;
   readonly partition: Partition;
   readonly cursor: Cursor;
   /** Records below it are handled. */
   handled: number;
   wake: (() => void) | undefined;
-  constructor(partition: Partition, offset: number, lost: (loss: Loss) => void) {
+  constructor(topic: string, partition: Partition, offset: number, lost: (loss: Loss) => void) {
+    this.topic = topic;
     this.partition = partition;
     this.cursor = new Cursor(partition, offset, lost);
     this.handled = offset;
   }
 }
 
+/** Partition p of every topic, and who has it. */
+type Share = { readonly index: number; readonly readers: readonly Reader[]; owner: Member | undefined; lease: Lease | undefined };
+type Drainer = { readonly goals: readonly { reader: Reader; lease: Lease; target: number }[]; readonly resolve: () => void };
+
 const yieldToIo = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class ConsumerGroup {
   readonly name: string;
-  readonly topic: string;
+  readonly topics: readonly string[];
   readonly #durable: boolean;
   readonly #context: GroupContext;
-  readonly #readers: Reader[];
+  readonly #shares: readonly Share[];
   #members: Member[] = [];
   #closed = false;
   #left: () => void = () => {};
   #finished: Promise<void> | undefined;
   #loops: Promise<void>[] = [];
-  #drainers: { targets: number[]; resolve: () => void }[] = [];
-  #wakeAll = (): void => {
-    for (const reader of this.#readers) reader.wake?.();
-  };
+  #drainers: Drainer[] = [];
+  /** Balances run one after another. */
+  #moving: Promise<void> = Promise.resolve();
 
-  constructor(topic: string, partitions: readonly Partition[], options: SubscribeOptions, context: GroupContext) {
+  constructor(topics: readonly GroupTopic[], options: SubscribeOptions, context: GroupContext) {
     this.name = options.group;
-    this.topic = topic;
+    this.topics = topics.map(({ name }) => name);
     this.#durable = options.durable !== false;
     this.#context = context;
-    this.#readers = partitions.map((partition) => {
-      const stored = this.#durable ? context.storedOffset(topic, partition.index, options.group) : undefined;
-      let offset = stored ?? (options.from === "earliest" ? partition.first : partition.next);
-      if (offset > partition.next) {
-        context.log.warn(
-          { topic, group: options.group, partition: partition.index },
-          "event log: a group stood beyond the log's end and was set back",
-        );
-        offset = partition.next;
-      }
-      if (this.#durable) context.keepOffset(topic, partition.index, options.group, offset);
-      return new Reader(partition, offset, (loss) => {
-        context.countLoss(topic, options.group, loss);
-        context.log.warn(
-          { topic, group: options.group, partition: partition.index, records: loss.records, reason: loss.reason },
-          "event log: a group lost records it had not read",
-        );
-      });
+    this.#shares = topics[0]!.partitions.map((_, index) => ({
+      index,
+      readers: topics.map((topic) => this.#reader(topic, topic.partitions[index]!, options)),
+      owner: undefined,
+      lease: undefined,
+    }));
+  }
+
+  #reader({ name: topic, isCompacted }: GroupTopic, partition: Partition, options: SubscribeOptions): Reader {
+    const context = this.#context;
+    const where = { topic, group: options.group, partition: partition.index };
+    const stored = this.#durable ? context.storedOffset(topic, partition.index, options.group) : undefined;
+    let offset = stored ?? (options.from === "earliest" ? partition.first : partition.next);
+    if (offset > partition.next) {
+      context.log.warn(where, "event log: a group stood beyond the log's end and was set back");
+      offset = partition.next;
+    }
+    if (this.#durable) context.keepOffset(topic, partition.index, options.group, offset);
+    return new Reader(topic, partition, offset, (loss) => {
+      // What compaction deletes comes again later, or has been overtaken.
+      if (isCompacted && loss.reason === "retention") return;
+      context.countLoss(topic, options.group, loss);
+      context.log.warn({ ...where, records: loss.records, reason: loss.reason }, "event log: a group lost records it had not read");
     });
   }
 
@@ -98,79 +116,167 @@ export class ConsumerGroup {
   /** @param left called when the last member has left */
   join(options: SubscribeOptions, left: () => void): Subscription {
     this.#left = left;
-    const member: Member = { options, stopping: false, busy: 0, cancelPauses: new Set(), idle: new Set() };
+    const member: Member = { options, isLeaving: false };
     this.#members.push(member);
-    if (this.#loops.length === 0) this.#loops = this.#readers.map((reader) => this.#run(reader));
-    this.#wakeAll();
-    return { lag: () => this.lag(), drained: () => this.#drained(), stop: () => this.#leave(member) };
+    if (this.#loops.length === 0) this.#loops = this.#shares.flatMap((share) => share.readers.map((reader) => this.#run(share, reader)));
+    this.#balance();
+    return {
+      lag: () => this.#lagOf((share) => share.owner === member),
+      drained: () => this.#drained(member),
+      stop: () => this.#leave(member),
+    };
   }
 
-  lag(): number {
+  /** Records not handled yet, of one topic, over all partitions. */
+  lag(topic: string): number {
+    return this.#lagOf(() => true, topic);
+  }
+
+  #lagOf(counts: (share: Share) => boolean, topic?: string): number {
     let sum = 0;
-    for (const reader of this.#readers) sum += Math.max(0, reader.partition.next - reader.handled);
+    for (const share of this.#shares)
+      if (counts(share))
+        for (const reader of share.readers)
+          if (topic === undefined || reader.topic === topic) sum += Math.max(0, reader.partition.next - reader.handled);
     return sum;
   }
 
-  #drained(): Promise<void> {
-    const targets = this.#readers.map((reader) => reader.partition.next);
-    const isDone = this.#readers.every((reader, i) => reader.handled >= targets[i]!);
-    if (isDone || this.#closed) return Promise.resolve();
+  async #drained(member: Member): Promise<void> {
+    // What is appended up to now counts, of the partitions that are the member's once the move under way is over.
+    const targets = this.#shares.map((share) => share.readers.map((reader) => reader.partition.next));
     this.#context.writeNow();
-    return new Promise((resolve) => this.#drainers.push({ targets, resolve }));
+    if (this.#shares.every((share) => share.lease === undefined || share.owner !== member)) await this.#moving;
+    const goals = this.#shares.flatMap((share, s) =>
+      share.owner !== member || share.lease === undefined
+        ? []
+        : share.readers.map((reader, r) => ({ reader, lease: share.lease!, target: targets[s]![r]! })),
+    );
+    if (goals.every(isReached)) return;
+    await new Promise<void>((resolve) => this.#drainers.push({ goals, resolve }));
   }
 
   async #leave(member: Member): Promise<void> {
-    if (!member.stopping) {
-      member.stopping = true;
-      for (const cancel of [...member.cancelPauses]) cancel();
+    if (!member.isLeaving) {
+      member.isLeaving = true;
+      for (const share of this.#shares) if (share.owner === member) share.lease?.end();
       this.#members = this.#members.filter((other) => other !== member);
+      const given = this.#balance();
       if (this.#members.length === 0) {
         this.#closed = true;
-        this.#finished = this.#finish();
+        this.#finished = given.then(() => this.#finish());
       }
-      this.#wakeAll();
     }
-    if (member.busy > 0) await new Promise<void>((resolve) => member.idle.add(resolve));
+    // What it had is given up; the next owner's `assigned` is not waited for.
+    while (this.#shares.some((share) => share.owner === member)) await this.#givenUp();
     if (this.#finished !== undefined) await this.#finished;
-    else if (this.#durable) await this.#context.storeOffsets();
+  }
+
+  #givingUp = Promise.withResolvers<void>();
+  #givenUp(): Promise<void> {
+    return this.#givingUp.promise;
   }
 
   async #finish(): Promise<void> {
     this.#wakeAll();
     await Promise.all(this.#loops);
-    for (const drainer of this.#drainers.splice(0)) drainer.resolve();
-    if (this.#durable) await this.#context.storeOffsets();
     this.#left();
   }
 
-  async #run(reader: Reader): Promise<void> {
+  /** Moves what has to move so that the members' shares are even. Resolves when it has. */
+  #balance(): Promise<void> {
+    const balanced = this.#moving.then(() => this.#move());
+    this.#moving = balanced;
+    return balanced;
+  }
+
+  async #move(): Promise<void> {
+    const members = this.#members;
+    const goals = new Map<Share, Member>();
+    shareOut(
+      this.#shares.length,
+      members.map((member) => this.#shares.filter((share) => share.owner === member).map((share) => share.index)),
+    ).forEach((indexes, i) => {
+      for (const index of indexes) goals.set(this.#shares[index]!, members[i]!);
+    });
+    const moving = this.#shares.filter((share) => share.owner !== goals.get(share));
+    const olds = new Set(moving.flatMap((share) => share.owner ?? []));
+    await Promise.all(
+      [...olds].map((old) =>
+        this.#giveUp(
+          old,
+          moving.filter((share) => share.owner === old),
+        ),
+      ),
+    );
+    const news = new Set(moving.flatMap((share) => goals.get(share) ?? []));
+    await Promise.all(
+      [...news].map((member) =>
+        this.#takeOver(
+          member,
+          moving.filter((share) => goals.get(share) === member),
+        ),
+      ),
+    );
+  }
+
+  async #giveUp(member: Member, shares: readonly Share[]): Promise<void> {
+    for (const share of shares) share.lease?.end();
+    await Promise.all(shares.map((share) => share.lease?.idle()));
+    if (this.#durable) {
+      await callRevoked(member.options, shares, "handover", this.#context.log);
+      await this.#context
+        .storeOffsets()
+        .catch((err) => this.#context.log.error({ err, group: this.name }, "event log: consumer offsets could not be stored"));
+    }
+    for (const share of shares) {
+      share.owner = undefined;
+      share.lease = undefined;
+    }
+    this.#checkDrainers();
+    this.#givingUp.resolve();
+    this.#givingUp = Promise.withResolvers();
+  }
+
+  async #takeOver(member: Member, shares: readonly Share[]): Promise<void> {
+    if (member.isLeaving) return;
+    for (const share of shares) {
+      share.owner = member;
+      share.lease = new Lease(this.#context.clock);
+    }
+    await callAssigned(member.options, shares, this.#context);
+    for (const share of shares) for (const reader of share.readers) reader.wake?.();
+  }
+
+  #wakeAll(): void {
+    for (const share of this.#shares) for (const reader of share.readers) reader.wake?.();
+  }
+
+  async #run(share: Share, reader: Reader): Promise<void> {
     const { partition, cursor } = reader;
     const wake = (): void => reader.wake?.();
     partition.onWritten.add(wake);
     try {
       while (!this.#closed) {
-        const member = this.#members[partition.index % this.#members.length]!;
-        if (cursor.behind === 0) {
+        const { owner, lease } = share;
+        if (owner === undefined || lease === undefined || !lease.isOpen || lease.isEnded || cursor.behind === 0) {
           await new Promise<void>((resolve) => {
             reader.wake = resolve;
           });
           reader.wake = undefined;
           continue;
         }
-        member.busy++;
-        try {
-          await this.#step(reader, member);
-        } catch (err) {
-          // Not the handler's: the log itself could not be read.
-          this.#context.log.error(
-            { err, topic: this.topic, group: this.name, partition: partition.index },
-            "event log: reading failed, tried again",
-          );
-          await this.#pause(member, 1000);
-        } finally {
-          member.busy--;
-          if (member.busy === 0) for (const resolve of [...member.idle]) resolve();
-        }
+        await lease.hold(async () => {
+          try {
+            await this.#step(reader, owner, lease);
+          } catch (err) {
+            // Not the handler's: the log itself could not be read.
+            this.#context.log.error(
+              { err, topic: reader.topic, group: this.name, partition: partition.index },
+              "event log: reading failed, tried again",
+            );
+            await lease.pause(1000);
+          }
+        });
         // Sockets and timers get their turn between two batches, however far behind the group is.
         if (cursor.behind > 0) await yieldToIo();
       }
@@ -179,7 +285,7 @@ export class ConsumerGroup {
     }
   }
 
-  async #step(reader: Reader, member: Member): Promise<void> {
+  async #step(reader: Reader, member: Member, lease: Lease): Promise<void> {
     const { cursor } = reader;
     const fetched = cursor.fetch(member.options.maxBatch ?? 500);
     const records = Array.isArray(fetched) ? (fetched as readonly LogRecord[]) : await fetched;
@@ -190,27 +296,30 @@ export class ConsumerGroup {
     }
     let done = 0;
     try {
-      done = member.stopping ? 0 : await deliver(records, this.#delivery(member));
+      done = lease.isEnded ? 0 : await deliver(records, this.#delivery(member, lease));
     } finally {
       cursor.release();
     }
     if (done < records.length) cursor.seek(records[done]!.offset);
-    if (done > 0) this.#context.countHandled(this.topic, this.name, done);
+    if (done > 0) this.#context.countHandled(reader.topic, this.name, done);
     this.#settle(reader, cursor.offset);
   }
 
   #settle(reader: Reader, offset: number): void {
     reader.handled = offset;
-    if (this.#durable) this.#context.keepOffset(this.topic, reader.partition.index, this.name, offset);
-    if (this.#drainers.length === 0) return;
-    this.#drainers = this.#drainers.filter((drainer) => {
-      const isDone = this.#readers.every((one, i) => one.handled >= drainer.targets[i]!);
-      if (isDone) drainer.resolve();
+    if (this.#durable) this.#context.keepOffset(reader.topic, reader.partition.index, this.name, offset);
+    if (this.#drainers.length > 0) this.#checkDrainers();
+  }
+
+  #checkDrainers(): void {
+    this.#drainers = this.#drainers.filter(({ goals, resolve }) => {
+      const isDone = goals.every(isReached);
+      if (isDone) resolve();
       return !isDone;
     });
   }
 
-  #delivery(member: Member): Delivery {
+  #delivery(member: Member, lease: Lease): Delivery {
     const context = this.#context;
     return {
       group: this.name,
@@ -224,21 +333,12 @@ export class ConsumerGroup {
         context.countDeadLetter(record.topic, this.name);
       },
       dropped: (record, code) => context.countDropped(record.topic, this.name, code),
-      pause: (ms) => this.#pause(member, ms),
-      stopping: () => member.stopping,
+      pause: (ms) => lease.pause(ms),
+      stopping: () => lease.isEnded,
     };
   }
+}
 
-  #pause(member: Member, ms: number): Promise<void> {
-    if (member.stopping) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancelTimer();
-        member.cancelPauses.delete(end);
-        resolve();
-      };
-      const cancelTimer = this.#context.clock.after(ms, end);
-      member.cancelPauses.add(end);
-    });
-  }
+function isReached({ reader, lease, target }: Drainer["goals"][number]): boolean {
+  return lease.isEnded || reader.handled >= target;
 }

@@ -10,7 +10,13 @@ import { describe, test } from "vitest";
 import type { EventLog, LogRecord, SubscribeOptions, Subscription } from "./port.ts";
 
 /** The limits an adapter under test is opened with, small enough to be reached. */
-export const contractLimits = { maxRecordBytes: 16 * 1024, writeBufferBytes: 256 * 1024, retryFirstMs: 5, retryMaxMs: 20 } as const;
+export const contractLimits = {
+  maxRecordBytes: 16 * 1024,
+  writeBufferBytes: 256 * 1024,
+  retryFirstMs: 5,
+  retryMaxMs: 20,
+  retentionIntervalMs: 50,
+} as const;
 
 /** One storage, and a log started on it with `contractLimits`. */
 export type EventLogHarness = {
@@ -30,12 +36,16 @@ const topic: TopicSpec = {
   partitions: 3,
   retentionMs: 3_600_000,
   retentionBytes: 256 * 1024 * 1024,
+  cleanup: "delete",
   key: "callId",
   message: "Event",
   writtenBy: "contract",
 };
+const beside: TopicSpec = { ...topic, name: "contract-beside.v1" };
 const single: TopicSpec = { ...topic, name: "contract-single.v1", partitions: 1 };
-const all = [topic, single, topics.deadLetter];
+/** So small that retention would take it all at once. */
+const compacted: TopicSpec = { ...single, name: "contract-compacted.v1", retentionMs: 1, retentionBytes: 64 * 1024, cleanup: "compact" };
+const all = [topic, beside, single, compacted, topics.deadLetter];
 const waitMs = 5000;
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -70,7 +80,7 @@ async function collect(
 ): Promise<{ records: { key: string; text: string; partition: number; offset: number }[]; subscription: Subscription }> {
   const records: { key: string; text: string; partition: number; offset: number }[] = [];
   const subscription = await log.subscribe({
-    topic: topic.name,
+    topics: [topic.name],
     group: "g",
     from: "earliest",
     handle(batch) {
@@ -106,6 +116,48 @@ function check(name: string, run: (log: EventLog, harness: EventLogHarness) => P
   };
 }
 
+/** A member of a group that writes down what happens to it, in one journal with the others. */
+type Happening = { readonly member: string; readonly what: string; readonly partition: number };
+
+async function joinAs(
+  member: string,
+  log: EventLog,
+  journal: Happening[],
+  options: Partial<SubscribeOptions> = {},
+): Promise<Subscription & { partitions: Set<number> }> {
+  const partitions = new Set<number>();
+  const subscription = await log.subscribe({
+    topics: [topic.name],
+    group: "g",
+    from: "earliest",
+    handle(batch) {
+      for (const record of batch) journal.push({ member, what: text(record), partition: record.partition });
+    },
+    ...options,
+    async assigned(taken) {
+      await options.assigned?.(taken);
+      for (const partition of taken) journal.push({ member, what: "assigned", partition });
+      for (const partition of taken) partitions.add(partition);
+    },
+    async revoked(given, why) {
+      await options.revoked?.(given, why);
+      for (const partition of given) journal.push({ member, what: why, partition });
+      for (const partition of given) partitions.delete(partition);
+    },
+  });
+  return { lag: () => subscription.lag(), drained: () => subscription.drained(), stop: () => subscription.stop(), partitions };
+}
+
+/** Resolves when the members together own every partition of the contract's topic, and each owns some. */
+async function sharedOut(...members: { partitions: Set<number> }[]): Promise<void> {
+  await until(
+    () =>
+      members.every(({ partitions }) => partitions.size > 0) &&
+      members.reduce((sum, { partitions }) => sum + partitions.size, 0) === topic.partitions,
+    "every partition has an owner",
+  );
+}
+
 const failing = (category: Category, code = "contract_failure"): EarshotError =>
   new EarshotError(category, code, "The contract's failure.");
 
@@ -124,7 +176,7 @@ async function poison(log: EventLog, category: Category, maxAttempts: number): P
   let attempts = 0;
   for (const value of ["a", "poison", "b", "c"]) await log.publish(single.name, "key-1", bytes(value));
   const subscription = await log.subscribe({
-    topic: single.name,
+    topics: [single.name],
     group: "g",
     from: "earliest",
     maxAttempts,
@@ -176,7 +228,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     let wrong = 0;
     for (let i = 0; i < 300; i++) log.append(topic.name, `call-${i % 11}`, bytes(`${i}`));
     const subscription = await log.subscribe({
-      topic: topic.name,
+      topics: [topic.name],
       group: "g",
       from: "earliest",
       maxBatch: 16,
@@ -229,7 +281,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     for (let i = 0; i < 6; i++) await log.publish(single.name, "k", bytes(`${i}`));
     const seen: string[] = [];
     await log.subscribe({
-      topic: single.name,
+      topics: [single.name],
       group: "g",
       from: "earliest",
       maxBatch: 2,
@@ -241,7 +293,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     await until(() => seen.length >= 4, "two batches");
     const again = await harness.crash();
     await again.declare(all);
-    const { records, subscription } = await collect(again, { topic: single.name });
+    const { records, subscription } = await collect(again, { topics: [single.name] });
     await within(subscription.drained(), "drained");
     const texts = records.map((record) => record.text);
     // At least once: the unfinished batch and all after it, perhaps more, in order.
@@ -251,13 +303,13 @@ export const eventLogChecks: readonly EventLogCheck[] = [
 
   check("a group goes on where it stopped: nothing twice, nothing lost", async (log, harness) => {
     for (let i = 0; i < 10; i++) await log.publish(single.name, "k", bytes(`${i}`));
-    const first = await collect(log, { topic: single.name });
+    const first = await collect(log, { topics: [single.name] });
     await within(first.subscription.drained(), "drained");
     await first.subscription.stop();
     for (let i = 10; i < 15; i++) await log.publish(single.name, "k", bytes(`${i}`));
     const restarted = await harness.restart();
     await restarted.declare(all);
-    const second = await collect(restarted, { topic: single.name });
+    const second = await collect(restarted, { topics: [single.name] });
     await within(second.subscription.drained(), "drained");
     assert.deepEqual(
       [...first.records, ...second.records].map((record) => record.text),
@@ -271,7 +323,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     let calls = 0;
     let finished = false;
     const subscription = await log.subscribe({
-      topic: single.name,
+      topics: [single.name],
       group: "g",
       from: "earliest",
       maxBatch: 1,
@@ -312,7 +364,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     await within(late.subscription.drained(), "the late group");
     assert.equal(fast.records.length, 50);
     assert.equal(late.records.length, 50);
-    assert.equal(slow.subscription.lag(), 50);
+    await until(() => slow.subscription.lag() === 50, "the slow group's lag is 50");
   }),
 
   check("members of one group share the partitions, and take over from one that leaves", async (log) => {
@@ -333,10 +385,147 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     assert.equal(new Set([...one.records, ...two.records].map((record) => record.text)).size, 150);
   }),
 
+  check("partition p of every topic of a subscription goes to the same member", async (log) => {
+    const seen = new Map<string, Set<string>>();
+    let mixed = 0;
+    const join = (member: string) =>
+      joinAs(member, log, [], {
+        topics: [topic.name, beside.name],
+        handle(batch) {
+          if (batch.some((record) => record.topic !== batch[0]!.topic || record.partition !== batch[0]!.partition)) mixed++;
+          const name = `${member} ${batch[0]!.topic}`;
+          seen.set(name, (seen.get(name) ?? new Set()).add(`${batch[0]!.partition}`));
+        },
+      });
+    const one = await join("one");
+    const two = await join("two");
+    await sharedOut(one, two);
+    for (let i = 0; i < 60; i++) for (const { name } of [topic, beside]) await log.publish(name, `call-${i}`, bytes(`${i}`));
+    await within(Promise.all([one.drained(), two.drained()]), "drained");
+    const of = (member: string, { name }: TopicSpec) => [...(seen.get(`${member} ${name}`) ?? [])].sort();
+    for (const [member, { partitions }] of [
+      ["one", one],
+      ["two", two],
+    ] as const)
+      for (const spec of [topic, beside]) assert.deepEqual(of(member, spec), [...partitions].map(String).sort());
+    assert.equal(mixed, 0);
+  }),
+
+  check("topics with different numbers of partitions are not shared out together", async (log) => {
+    await assert.rejects(
+      log.subscribe({ topics: [topic.name, single.name], group: "g", from: "earliest", handle() {} }),
+      rejectsWith("event_log_not_co_partitioned", "invalid_request"),
+    );
+  }),
+
+  check("assigned comes before the first batch, which waits for it; it is called again where it fails", async (log) => {
+    const journal: Happening[] = [];
+    for (let i = 0; i < 30; i++) await log.publish(topic.name, `call-${i}`, bytes("record"));
+    let calls = 0;
+    const member = await joinAs("one", log, journal, {
+      async assigned() {
+        calls++;
+        await settle(50);
+        if (calls === 1) throw failing("unavailable");
+      },
+    });
+    await within(member.drained(), "drained");
+    assert.ok(calls >= 2);
+    for (const partition of [0, 1, 2])
+      assert.deepEqual([...new Set(journal.filter((one) => one.partition === partition).map(({ what }) => what))], ["assigned", "record"]);
+    assert.equal(journal.filter(({ what }) => what === "record").length, 30);
+  }),
+
+  check("a partition that moves: last batch, revoked, then the other's assigned and first batch; nothing twice", async (log) => {
+    const journal: Happening[] = [];
+    let sent = 0;
+    const send = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++, sent++) await log.publish(topic.name, `call-${sent % 20}`, bytes(`${sent}`));
+    };
+    const slowly = {
+      maxBatch: 2,
+      handle: (member: string) => async (batch: readonly LogRecord[]) => {
+        await settle(3);
+        for (const record of batch) journal.push({ member, what: text(record), partition: record.partition });
+      },
+    };
+    const options = (member: string) => ({ maxBatch: slowly.maxBatch, handle: slowly.handle(member), revoked: () => settle(20) });
+    await send(100);
+    const one = await joinAs("one", log, journal, options("one"));
+    await within(one.drained(), "drained by the first");
+    await send(60);
+    const two = await joinAs("two", log, journal, options("two"));
+    await send(60);
+    await sharedOut(one, two);
+    await within(Promise.all([one.drained(), two.drained()]), "drained by both");
+    await one.stop();
+    assert.equal(one.partitions.size, 0);
+    await send(30);
+    await until(() => two.partitions.size === topic.partitions, "the one that stays has everything");
+    await within(two.drained(), "drained by the one that stays");
+    await two.stop();
+    const handled = journal.map(({ what }) => what).filter((what) => what !== "assigned" && what !== "handover");
+    assert.deepEqual(
+      handled.map(Number).sort((a, b) => a - b),
+      Array.from({ length: sent }, (_, i) => i),
+    );
+    for (const partition of [0, 1, 2]) {
+      let owner = "";
+      for (const { member, what } of journal.filter((happening) => happening.partition === partition)) {
+        assert.equal(owner, what === "assigned" ? "" : member, `${what} of ${member}`);
+        if (what === "assigned") owner = member;
+        if (what === "handover") owner = "";
+      }
+      assert.equal(owner, "", "given up at last");
+    }
+  }),
+
+  check("a subscription that shares nothing reads all by itself, and its hooks are not called", async (log) => {
+    const journal: Happening[] = [];
+    const one = await joinAs("one", log, journal, { durable: false });
+    const two = await joinAs("two", log, journal, { durable: false });
+    for (let i = 0; i < 20; i++) await log.publish(topic.name, `call-${i}`, bytes("record"));
+    await within(Promise.all([one.drained(), two.drained()]), "drained");
+    await one.stop();
+    await two.stop();
+    assert.deepEqual([...new Set(journal.map(({ what }) => what))], ["record"]);
+    assert.equal(journal.length, 40);
+  }),
+
+  check("of a compacted topic the newest record of each key is kept, whatever its age", async (log) => {
+    const newest = new Map<string, string>();
+    const put = async (key: string, value: string): Promise<void> => {
+      await log.publish(compacted.name, key, bytes(value.padEnd(2000, ".")));
+      newest.set(key, value);
+    };
+    await put("old", "the only one");
+    for (let i = 0; i < 200; i++) await put(`key-${i % 7}`, `${i}`);
+    await settle(400);
+    for (let i = 0; i < 100; i++) await put(`key-${i % 5}`, `again ${i}`);
+    await settle(400);
+    const found = new Map<string, string>();
+    for (const { first, next } of await log.bounds(compacted.name))
+      for (let from = first; from < next; ) {
+        const records = await log.read(compacted.name, 0, from, 1000);
+        if (records.length === 0) break;
+        for (const record of records) found.set(record.key, text(record).replace(/\.+$/, ""));
+        from = records.at(-1)!.offset + 1;
+      }
+    assert.deepEqual([...found].sort(), [...newest].sort());
+  }),
+
+  check("health says that it works, and that it does not once it is stopped", async (log) => {
+    await log.publish(single.name, "k", bytes("x"));
+    assert.deepEqual(log.health(), { state: "up", detail: "" });
+    await log.stop(1000);
+    assert.equal(log.health().state, "down");
+    assert.notEqual(log.health().detail, "");
+  }),
+
   check("a new group begins at the earliest or after the latest record, as it asks", async (log) => {
     await log.publish(single.name, "k", bytes("old"));
-    const earliest = await collect(log, { topic: single.name, group: "earliest" });
-    const latest = await collect(log, { topic: single.name, group: "latest", from: "latest" });
+    const earliest = await collect(log, { topics: [single.name], group: "earliest" });
+    const latest = await collect(log, { topics: [single.name], group: "latest", from: "latest" });
     await log.publish(single.name, "k", bytes("new"));
     await within(Promise.all([earliest.subscription.drained(), latest.subscription.drained()]), "drained");
     assert.deepEqual(
@@ -351,7 +540,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
 
   check("a group that is not durable begins anew at each start", async (log, harness) => {
     for (const value of ["1", "2"]) await log.publish(single.name, "k", bytes(value));
-    const options = { topic: single.name, durable: false } as const;
+    const options = { topics: [single.name], durable: false } as const;
     const first = await collect(log, options);
     await within(first.subscription.drained(), "drained");
     await first.subscription.stop();
@@ -373,7 +562,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     const handled: string[] = [];
     let failures = 3;
     const subscription = await log.subscribe({
-      topic: single.name,
+      topics: [single.name],
       group: "g",
       from: "earliest",
       handle(batch) {
@@ -419,7 +608,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   check("what is thrown without a category counts as a bug: put aside, named by its class", async (log) => {
     await log.publish(single.name, "k", bytes("x"));
     const subscription = await log.subscribe({
-      topic: single.name,
+      topics: [single.name],
       group: "g",
       from: "earliest",
       handle() {
@@ -437,7 +626,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   check("a poison record blocks neither its neighbours nor other partitions while it is tried again", async (log) => {
     const handled: string[] = [];
     const subscription = await log.subscribe({
-      topic: topic.name,
+      topics: [topic.name],
       group: "g",
       from: "earliest",
       maxAttempts: 4,
@@ -489,7 +678,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   check("a poison record at the size limit can be put aside too", async (log) => {
     await log.publish(single.name, "k", new Uint8Array(contractLimits.maxRecordBytes));
     const subscription = await log.subscribe({
-      topic: single.name,
+      topics: [single.name],
       group: "g",
       from: "earliest",
       handle() {
@@ -504,7 +693,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     const unknown = rejectsWith("event_log_topic_unknown", "invalid_request");
     assert.throws(() => log.append("nowhere.v1", "k", bytes("x")), unknown);
     await assert.rejects(log.publish("nowhere.v1", "k", bytes("x")), unknown);
-    await assert.rejects(log.subscribe({ topic: "nowhere.v1", group: "g", from: "earliest", handle() {} }), unknown);
+    await assert.rejects(log.subscribe({ topics: ["nowhere.v1"], group: "g", from: "earliest", handle() {} }), unknown);
     await assert.rejects(log.read("nowhere.v1", 0, 0, 1), unknown);
     await assert.rejects(log.bounds("nowhere.v1"), unknown);
   }),
@@ -539,7 +728,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     });
     const { subscription } = await collect(log, { handle: () => held });
     for (let i = 0; i < 9; i++) log.append(topic.name, `call-${i}`, bytes("x"));
-    assert.equal(subscription.lag(), 9);
+    await until(() => subscription.lag() === 9, "lag is 9");
     let isDrained = false;
     const drained = subscription.drained().then(() => {
       isDrained = true;
@@ -562,7 +751,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   }),
 
   check("a subscriber at the head is woken at once", async (log) => {
-    const { records, subscription } = await collect(log, { topic: single.name });
+    const { records, subscription } = await collect(log, { topics: [single.name] });
     await within(subscription.drained(), "drained");
     const delays: number[] = [];
     for (let i = 0; i < 20; i++) {

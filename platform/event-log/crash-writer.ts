@@ -15,7 +15,16 @@ const log = createEmbeddedEventLog({
 });
 await log.start();
 await log.declare([
-  { name: topic, partitions: 1, retentionMs: 1e9, retentionBytes: 1 << 30, key: "callId", message: "Event", writtenBy: "test" },
+  {
+    name: topic,
+    partitions: 1,
+    retentionMs: 1e9,
+    retentionBytes: 1 << 30,
+    cleanup: "delete",
+    key: "callId",
+    message: "Event",
+    writtenBy: "test",
+  },
 ]);
 const bytes = new Uint8Array(1000);
 const view = new DataView(bytes.buffer);

@@ -19,6 +19,7 @@ const spec: TopicSpec = {
   partitions: 1,
   retentionMs: 60_000,
   retentionBytes: 1 << 30,
+  cleanup: "delete",
   key: "callId",
   message: "Event",
   writtenBy: "test",
@@ -106,7 +107,7 @@ test("damage in the middle costs its own records only: the reader skips and coun
   const { log, metrics, logged } = await start(at);
   const seen: number[] = [];
   const subscription = await log.subscribe({
-    topic: spec.name,
+    topics: [spec.name],
     group: "g",
     from: "earliest",
     handle(batch) {
@@ -133,7 +134,7 @@ test("damage in an older segment, up to its end, costs that segment's records on
   const { log, metrics } = await start(at, { settings });
   const seen: number[] = [];
   const subscription = await log.subscribe({
-    topic: spec.name,
+    topics: [spec.name],
     group: "g",
     from: "earliest",
     handle: (batch) => void seen.push(...batch.map(indexOf)),
@@ -183,7 +184,7 @@ test("retention by time deletes old segments; a group that fell behind goes on a
   const { log, metrics, logged } = await start(at, { clock, settings: { segmentBytes: 64 * 1024, tailBytes: 256 * 1024 } });
   const seen: number[] = [];
   const options = {
-    topic: spec.name,
+    topics: [spec.name],
     group: "behind",
     from: "earliest",
     handle: (batch: readonly { value: Uint8Array }[]) => void seen.push(...batch.map(indexOf)),
@@ -212,10 +213,10 @@ test("retention by size keeps the newest; a reader in mid-segment reads on", asy
   const small: TopicSpec = { ...spec, retentionMs: 1e12, retentionBytes: 400_000 };
   const { log } = await start(at, { clock, spec: small, settings: { tailBytes: 256 * 1024 } });
   for (let i = 0; i < 100; i++) await log.publish(spec.name, "k", value(i, 10_000));
-  let release: () => void = () => {};
+  let release: (() => void) | undefined;
   const seen: number[] = [];
   const subscription = await log.subscribe({
-    topic: spec.name,
+    topics: [spec.name],
     group: "g",
     from: "earliest",
     maxBatch: 3,
@@ -230,9 +231,10 @@ test("retention by size keeps the newest; a reader in mid-segment reads on", asy
       }
     },
   });
+  await expect.poll(() => release).toBeDefined();
   clock.advance(15_000);
   await expect.poll(async () => (await log.bounds(spec.name))[0]!.first).toBeGreaterThan(50);
-  release();
+  release!();
   await subscription.drained();
   expect(seen.slice(0, 3)).toEqual([0, 1, 2]);
   expect(seen.at(-1)).toBe(99);
@@ -278,7 +280,7 @@ test("a reader that starts in the files catches up with a fast writer, through t
   write(total / 2);
   await log.flush();
   const subscription = await log.subscribe({
-    topic: spec.name,
+    topics: [spec.name],
     group: "g",
     from: "earliest",
     maxBatch: 37,

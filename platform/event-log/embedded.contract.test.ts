@@ -38,6 +38,12 @@ const foundBy: Record<Fault, readonly string[]> = {
   "gives every member everything": ["members of one group share"],
   "refuses large dead letters": ["a poison record at the size limit"],
   "says nothing waits": ["drained waits for the handler"],
+  "shares topics out apart": ["partition p of every topic", "topics with different numbers"],
+  "does not wait for assigned": ["assigned comes before the first batch"],
+  "hands over without revoking": ["a partition that moves"],
+  "calls hooks where nothing is shared": ["a subscription that shares nothing"],
+  "forgets old keys": ["of a compacted topic"],
+  "always says it is well": ["health says"],
 };
 
 const checksOf = (fault: Fault) => eventLogChecks.filter((check) => foundBy[fault].some((beginning) => check.name.startsWith(beginning)));

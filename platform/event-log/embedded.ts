@@ -19,14 +19,15 @@ import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { EventLogSettings } from "../settings.ts";
 import { ChunkPool } from "./chunk.ts";
-import { ConsumerGroup, type GroupContext } from "./consumer-group.ts";
+import { mustBeCoPartitioned } from "./co-partitioned.ts";
+import { ConsumerGroup, type GroupContext, type GroupTopic } from "./consumer-group.ts";
 import { Cursor } from "./cursor.ts";
 import { createGate } from "./gate.ts";
 import { partitionOf } from "./key-partition.ts";
 import { eventLogMetrics } from "./metrics.ts";
 import { OffsetStore } from "./offset-store.ts";
 import { Partition, type WriteContext } from "./partition.ts";
-import type { EventLog, LogRecord, Position, SubscribeOptions, Subscription } from "./port.ts";
+import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscription } from "./port.ts";
 import { batchHeaderBytes, maxKeyBytes, recordHeaderBytes } from "./record-format.ts";
 import { enforceRetention } from "./retention.ts";
 
@@ -109,7 +110,7 @@ class EmbeddedEventLog implements EventLog {
     this.#cancels = [
       clock.every(settings.offsetIntervalMs, () => {
         for (const group of [...this.#groups.values(), ...this.#privateGroups])
-          this.#metrics.lag.set({ topic: group.topic, group: group.name }, group.lag());
+          for (const topic of group.topics) this.#metrics.lag.set({ topic, group: group.name }, group.lag(topic));
         this.#metrics.buffered.set(this.#context.bufferedBytes);
         this.#storeOffsets();
       }),
@@ -142,6 +143,12 @@ class EmbeddedEventLog implements EventLog {
     await this.#offsets.store().catch((err) => this.#options.log.error({ err }, "event log: consumer offsets could not be stored"));
     this.#state = "stopped";
     this.#unlock?.();
+  }
+
+  health(): LogHealth {
+    if (this.#state !== "running") return { state: "down", detail: "The event log is not running." };
+    const failing = this.#failure();
+    return failing === undefined ? { state: "up", detail: "" } : { state: "degraded", detail: `${failing.message} ${failing.remedy}` };
   }
 
   async declare(specs: readonly TopicSpec[]): Promise<void> {
@@ -268,27 +275,36 @@ class EmbeddedEventLog implements EventLog {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#mustRun();
-    const topic = this.#topics.get(options.topic) ?? unknownTopic(options.topic);
+    const found = this.#coPartitioned(options.topics);
     if (options.durable === false) {
       // Nothing is shared that is not stored: each such subscription reads every partition.
-      const group = new ConsumerGroup(options.topic, topic.partitions, options, this.#groupContext());
+      const group = new ConsumerGroup(found, options, this.#groupContext());
       this.#privateGroups.add(group);
       return group.join(options, () => this.#privateGroups.delete(group));
     }
-    const id = `${options.topic} ${options.group}`;
+    const id = `${options.topics.join()} ${options.group}`;
     let group = this.#groups.get(id);
     while (group?.closed === true) {
       await group.close();
       group = this.#groups.get(id);
     }
     if (group === undefined) {
-      group = new ConsumerGroup(options.topic, topic.partitions, options, this.#groupContext());
+      group = new ConsumerGroup(found, options, this.#groupContext());
       this.#groups.set(id, group);
     }
     const joined = group;
     return group.join(options, () => {
       if (this.#groups.get(id) === joined) this.#groups.delete(id);
     });
+  }
+
+  #coPartitioned(names: readonly string[]): readonly GroupTopic[] {
+    const found = names.map((name) => {
+      const { partitions, spec } = this.#topics.get(name) ?? unknownTopic(name);
+      return { name, partitions, isCompacted: spec.cleanup === "compact" };
+    });
+    mustBeCoPartitioned(found.map(({ name, partitions }) => ({ name, partitions: partitions.length })));
+    return found;
   }
 
   #groupContext(): GroupContext {

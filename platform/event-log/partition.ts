@@ -40,6 +40,10 @@ export class Partition {
   durable = 0;
   /** Called after each write that made records readable. */
   readonly onWritten = new Set<() => void>();
+  /** Size after the last compaction. */
+  bytesAfterCompaction = 0;
+  /** Takes the keys of what is appended, while it is compacted. */
+  appendedKeys: Set<string> | undefined;
   limits: PartitionLimits;
   readonly #context: WriteContext;
   #active: SegmentFile | undefined;
@@ -116,6 +120,7 @@ export class Partition {
       this.#tailBytes += chunk.bytes.length;
     }
     const offset = this.next++;
+    this.appendedKeys?.add(key);
     this.#context.bufferedBytes += chunk.add(offset, key, value, nowMs);
     return offset;
   }
@@ -335,6 +340,11 @@ export class Partition {
     this.segments.shift();
     await oldest.delete();
     return oldest.size;
+  }
+
+  /** The segments that are not being written any more, oldest first. */
+  sealedSegments(): SegmentFile[] {
+    return this.segments.filter((segment) => segment !== this.#active);
   }
 
   /** The oldest segment that retention may take. */

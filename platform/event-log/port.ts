@@ -5,7 +5,7 @@ import type { Component } from "../lifecycle/component.ts";
 export type LogRecord = {
   readonly topic: string;
   readonly partition: number;
-  /** Position in the partition; grows by one with each record. */
+  /** Position in the partition; grows with each record, by one except where compaction or the engine itself left a gap. */
   readonly offset: number;
   readonly key: string;
   /** Valid only until the handler's promise settles: copy what you keep. */
@@ -16,9 +16,16 @@ export type LogRecord = {
 
 export type Position = { readonly partition: number; readonly offset: number };
 
+/** Why partitions are given up. `lost`: another member may own them already. */
+export type RevokedWhy = "handover" | "lost";
+
 export type SubscribeOptions = {
-  readonly topic: string;
-  /** Members of one group share its offsets. */
+  /**
+   * One topic or several. Several have the same number of partitions and are shared out together: partition p of every one of them goes to
+   * the same member of the group, so that topics with the same key agree on a key's owner. A batch is of one topic and one partition.
+   */
+  readonly topics: readonly string[];
+  /** Members of one group, on the same topics, share its partitions and offsets. */
   readonly group: string;
   /** Where a group without stored offsets begins. */
   readonly from: "earliest" | "latest";
@@ -37,19 +44,34 @@ export type SubscribeOptions = {
    * partition for ever: a bug (`crash`) is logged with its stack and dead-lettered at once. At-least-once: after a crash the same records come again.
    */
   handle(batch: readonly LogRecord[]): Promise<void> | void;
+  /**
+   * Called before the first batch of these partitions; their batches wait for it, so state is restored here. Thrown: called again after a
+   * pause for as long as the partitions are owned. Not called where `durable` is false: nothing is shared then.
+   */
+  assigned?(partitions: readonly number[]): Promise<void> | void;
+  /**
+   * Called when no batch of these partitions is in hand any more. `handover`: when it resolves their offsets are stored and they are given
+   * up; also called on stop(). `lost`: publish nothing, drop the state. Not called where `durable` is false.
+   */
+  revoked?(partitions: readonly number[], why: RevokedWhy): Promise<void> | void;
 };
 
 export interface Subscription {
-  /** Records appended and not yet handled, over all partitions. */
+  /** Records appended and not yet handled, over the partitions this member owns, as far as the adapter has heard of them. */
   lag(): number;
-  /** Resolves when everything appended before the call has been handled. */
+  /** Resolves when everything appended before the call to the partitions this member owns has been handled, or they have moved away. */
   drained(): Promise<void>;
-  /** Waits for the batch in hand, stores offsets. */
+  /** Waits for the batch in hand, gives the partitions up (`revoked`), stores offsets. */
   stop(): Promise<void>;
 }
 
+/** `down`: nothing is taken or handed over. `degraded`: it works, and not as it should. `detail` says what is wrong, in words for an operator. */
+export type LogHealth = { readonly state: "up" | "degraded" | "down"; readonly detail: string };
+
 export interface EventLog extends Component {
-  /** Creates what is missing; a changed retention takes effect. */
+  /** What it can do now, truthfully. Cheap: nothing is asked of a server. */
+  health(): LogHealth;
+  /** Creates what is missing; a changed retention takes effect. Of a compacted topic the newest record of each key is kept, whatever its age. */
   declare(topics: readonly TopicSpec[]): Promise<void>;
   /**
    * The hot path: copies the record into the write buffer and returns at once.

@@ -1,6 +1,10 @@
-/** Retention: whole segments go, oldest first, by age and by the topic's size. Readers in mid-segment read on; see SegmentFile.delete. */
+/**
+ * Retention: whole segments go, oldest first, by age and by the topic's size; of a compacted topic, what is newest of its key is carried on
+ * first. Readers in mid-segment read on; see SegmentFile.delete.
+ */
 import type { TopicSpec } from "@earshot/proto/topics.ts";
 import type { Log } from "../log/log.ts";
+import { compact } from "./compaction.ts";
 import type { Partition } from "./partition.ts";
 
 export async function enforceRetention(
@@ -10,6 +14,10 @@ export async function enforceRetention(
 ): Promise<void> {
   for (const { spec, partitions } of topics) {
     try {
+      if (spec.cleanup === "compact") {
+        for (const partition of partitions) await compact(partition);
+        continue;
+      }
       for (const partition of partitions) {
         // A segment ends at the latest when a quarter of the retention has passed, so that a quiet topic forgets too.
         await partition.rollOlderThan(spec.retentionMs / 4);

@@ -14,12 +14,16 @@ export class MemoryEventLog implements EventLog {
   async declare(): Promise<void> {}
   async flush(): Promise<void> {}
 
+  health() {
+    return this.full ? ({ state: "down", detail: "full" } as const) : ({ state: "up", detail: "" } as const);
+  }
+
   append(topic: string, key: string, value: Uint8Array): boolean {
     if (this.full) return false;
     const records = this.#records(topic);
     const record = { topic, partition: 0, offset: records.length, key, value, appendedAtMs: Date.now() };
     records.push(record);
-    for (const subscriber of this.#subscribers) if (subscriber.topic === topic) void subscriber.handle([record]);
+    for (const subscriber of this.#subscribers) if (subscriber.topics.includes(topic)) void subscriber.handle([record]);
     return true;
   }
 
@@ -30,8 +34,10 @@ export class MemoryEventLog implements EventLog {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#subscribers.push(options);
-    const before = this.#records(options.topic);
-    if (options.from === "earliest" && before.length > 0) await options.handle(before.slice());
+    for (const topic of options.topics) {
+      const before = this.#records(topic);
+      if (options.from === "earliest" && before.length > 0) await options.handle(before.slice());
+    }
     return {
       lag: () => 0,
       drained: async () => {},
