@@ -18,6 +18,8 @@ const commands = {
   seed: { script: "analytics/seed/seed.ts" },
   bench: { script: "bench/run.ts" },
   test: { tool: "vitest/vitest.mjs", first: ["run"] },
+  backup: { script: "deploy/backup/backup.ts" },
+  restore: { script: "deploy/backup/restore.ts" },
   check: { script: "deploy/setup/check.ts" },
   proto: { script: "deploy/setup/generate-proto.ts" },
 };

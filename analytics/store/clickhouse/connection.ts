@@ -1,7 +1,8 @@
 /** The one place that talks to ClickHouse: in process (chDB) or a server, through the same client. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import type { ClickHouseClient } from "@clickhouse/client";
 import { createClient } from "@clickhouse/client";
@@ -34,6 +35,10 @@ export interface ColumnStoreConnection {
   query<T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]>;
   /** Appends the writer's rows, all or none per table; resolves when they are stored. */
   insert(target: InsertTarget, rows: RowBinaryWriter): Promise<void>;
+  /** All rows of a table into a new file, in the engine's Native format. */
+  exportTable(table: InsertTarget, file: string): Promise<void>;
+  /** Appends the rows of such a file. */
+  importTable(table: InsertTarget, file: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -189,6 +194,36 @@ function connectionOf(
               rmSync(file, { force: true });
             }
           }),
+    exportTable: ({ name, columns, structure }, file) =>
+      serial(async () => {
+        checkOpen();
+        if (directory !== undefined) {
+          await mapped(
+            writer.command({
+              query: `INSERT INTO FUNCTION file({file:String}, Native, {structure:String}) SELECT ${columns} FROM ${name}`,
+              query_params: { file, structure },
+            }),
+          );
+          return;
+        }
+        const { stream } = await mapped(writer.exec({ query: `SELECT ${columns} FROM ${name} FORMAT Native` }));
+        await mapped(pipeline(stream, createWriteStream(file)));
+      }),
+    importTable: ({ name, columns, structure }, file) =>
+      serial(async () => {
+        checkOpen();
+        if (directory !== undefined) {
+          await mapped(
+            writer.command({
+              query: `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM file({file:String}, Native, {structure:String})`,
+              query_params: { file, structure },
+            }),
+          );
+          return;
+        }
+        const done = await mapped(writer.exec({ query: `INSERT INTO ${name} (${columns}) FORMAT Native`, values: createReadStream(file) }));
+        done.stream.destroy();
+      }),
     async close() {
       if (closed) return;
       closed = true;

@@ -8,8 +8,10 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { RowBinaryWriter } from "./row-binary.ts";
 
+/** The list of what has run; no data of a tenant's. */
+export const migrationsTable = "schema_migrations";
 const recordTarget = {
-  name: "schema_migrations",
+  name: migrationsTable,
   columns: "name, checksum, applied_at",
   structure: "name String, checksum String, applied_at DateTime64(3, 'UTC')",
 };

@@ -15,6 +15,8 @@ function recorded() {
       return [];
     },
     insert: async () => {},
+    exportTable: async () => {},
+    importTable: async () => {},
     close: async () => {},
   };
   return { ran, query: tenantQueries(connection) };

@@ -1,0 +1,43 @@
+/** The three stores of an installation, opened by its settings while no role of it runs on embedded stores. */
+import { join, resolve } from "node:path";
+import { type ClickHouseCallStore, createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
+import { createDirectoryStore, type PostgresDirectoryStore } from "@earshot/analytics/store/postgres/directory-store.ts";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
+import { createLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
+import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import { allSettings } from "../settings.ts";
+
+export type Stores = {
+  readonly directory: PostgresDirectoryStore;
+  readonly calls: ClickHouseCallStore;
+  readonly objects: ObjectStore;
+  close(): Promise<void>;
+};
+
+/** @throws EarshotError invalid_request naming every fault of the settings; conflict where a running Earshot owns the data */
+export async function openStores(env: NodeJS.ProcessEnv): Promise<Stores> {
+  const { values: settings, faults } = readSettings(allSettings, env);
+  if (faults.length > 0)
+    throw new EarshotError("invalid_request", "bad_settings", faults.map(({ env: name, problem }) => `${name}: ${problem}`).join("; "));
+  const dataDir = resolve(settings.platform.dataDir);
+  const log = createLog({ level: "warn" });
+  const clock = systemClock;
+  const metrics = createMetrics();
+  const directory = createDirectoryStore({ url: settings.store.relationalStore, dataDir, log, clock, settings: settings.postgres });
+  const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
+  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
+  const folder = settings.platform.objectStore.slice("file:".length);
+  const objects = createFileObjectStore({
+    directory: folder === "" ? join(dataDir, "objects") : resolve(folder),
+    clock,
+    log,
+    settings: settings.platform,
+  });
+  const running: Running = await run([directory, calls, objects], { log, clock });
+  return { directory, calls, objects, close: () => running.stop(30_000) };
+}
