@@ -1,25 +1,27 @@
 /** The media pipeline: calls and their audio come from the event log, words, metrics and recordings go back to it. */
 import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { EventLog, LogRecord, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { EventLog, LogRecord, RevokedWhy, Subscription } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
-import { decodeEvent, type Event, type PayloadOf } from "@earshot/proto/event.ts";
-import { type CallId, callId, tenantId } from "@earshot/proto/ids.ts";
-import { decodeMediaChunk } from "@earshot/proto/media-chunk-codec.ts";
-import { CallSession, type SessionDeps } from "./call/call-session.ts";
-import { PendingChunks } from "./call/pending-chunks.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import { decodeEvent } from "@earshot/proto/event.ts";
+import { CallPartition, type PartitionDeps } from "./call/call-partition.ts";
+import type { CallSession } from "./call/call-session.ts";
 import { createPipelineMetrics, type PipelineMetrics } from "./call/pipeline-metrics.ts";
 import { RecentCalls } from "./call/recent-calls.ts";
+import { notePublishedSince } from "./call/replay.ts";
 import { TenantHints } from "./call/tenant-hints.ts";
-import { Publisher } from "./events/publisher.ts";
+import { within } from "./call/within.ts";
+import { LogStates, SpoolStates } from "./checkpoint/call-states.ts";
+import { Checkpointer } from "./checkpoint/checkpointer.ts";
 import { OpusDecoders } from "./leg/codec/opus.ts";
 import { createLegScratch } from "./leg/leg-pipeline.ts";
 import { createFeedScratch } from "./leg/utterance-run.ts";
 import type { Recogniser } from "./recogniser/port.ts";
-import { findCalls, folderName } from "./recording/spool.ts";
+import { sweepSpool } from "./recording/spool.ts";
 import { SpoolBudget } from "./recording/spool-budget.ts";
 import type { MediaPipelineSettings } from "./settings.ts";
 import { startDetector } from "./voice/create-detector.ts";
@@ -34,6 +36,8 @@ export type PipelineDeps = {
   readonly eventLog: EventLog;
   readonly objectStore: ObjectStore;
   readonly recogniser: Recogniser;
+  /** Other processes may be on the same event log. Default false. */
+  readonly sharedLog?: boolean;
 };
 
 export interface Pipeline extends Component {
@@ -44,12 +48,14 @@ export interface Pipeline extends Component {
 
 const group = "media-pipeline";
 const tickMs = 100;
-const replayBatch = 500;
+const ticksPerSecond = 10;
 /**
  * About three minutes at the event log's longest pause: disks are given room in the meantime. No longer, because the ends of other calls, which
  * give room too, wait in the same partition.
  */
 const attemptsWhileUnavailable = 40;
+/** What is left in the spool of calls that others have finished. */
+const spoolKeptMs = 86_400_000;
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
   return new MediaPipeline(deps);
@@ -60,27 +66,27 @@ class MediaPipeline implements Pipeline {
   readonly #deps: PipelineDeps;
   readonly #log: Log;
   readonly #metrics: PipelineMetrics;
-  readonly #publisher: Publisher;
-  readonly #pending: PendingChunks;
   readonly #hints = new TenantHints();
   readonly #recent = new RecentCalls();
   readonly #opus = new OpusDecoders();
-  readonly #sessions = new Map<string, CallSession>();
-  readonly #finishing = new Set<Promise<void>>();
+  /** Of this worker, by number; settled when the calls of the partition are taken up. */
+  readonly #partitions = new Map<number, Promise<CallPartition>>();
+  readonly #owned = new Map<number, CallPartition>();
+  readonly #shared: boolean;
   #detector: VoiceDetector | undefined;
-  #sessionDeps: SessionDeps | undefined;
-  #media: Subscription | undefined;
+  #partitionDeps: PartitionDeps | undefined;
   #calls: Subscription | undefined;
-  #subscriptions: Subscription[] = [];
+  #settings: Subscription | undefined;
   #cancelTick: (() => void) | undefined;
+  #ticks = 0;
+  #tickedAtMs = 0;
 
   constructor(deps: PipelineDeps) {
     this.#deps = deps;
     this.#log = deps.log.child({ service: "media-pipeline" });
     this.#metrics = createPipelineMetrics(deps.metrics);
-    this.#publisher = new Publisher(deps.eventLog, this.#log);
-    const { pendingCalls: calls, pendingChunksPerCall: chunksPerCall, pendingMs: heldMs } = deps.settings;
-    this.#pending = new PendingChunks({ calls, chunksPerCall, heldMs });
+    const { callCheckpoints } = deps.settings;
+    this.#shared = callCheckpoints === "on" || (callCheckpoints === "auto" && deps.sharedLog === true);
   }
 
   get detector(): VoiceDetector | undefined {
@@ -88,32 +94,61 @@ class MediaPipeline implements Pipeline {
   }
 
   get liveCalls(): number {
-    return this.#sessions.size;
+    let calls = 0;
+    for (const partition of this.#owned.values()) calls += partition.sessions.size;
+    return calls;
   }
 
   async start(): Promise<void> {
-    const { settings, clock, objectStore, recogniser } = this.#deps;
+    const { settings, clock, objectStore, recogniser, eventLog } = this.#deps;
+    const log = this.#log;
+    const metrics = this.#metrics;
+    const shared = this.#shared;
     await this.#opus.warm();
-    this.#detector = await startDetector(settings, { clock, log: this.#log, metrics: this.#deps.metrics });
-    this.#sessionDeps = {
+    this.#detector = await startDetector(settings, { clock, log, metrics: this.#deps.metrics });
+    const spoolDir = settings.spoolDir === "" ? join("data", "spool") : settings.spoolDir;
+    if (shared) await sweepSpool(spoolDir, (modifiedAtMs) => clock.now() - modifiedAtMs > spoolKeptMs);
+    const states = shared ? new LogStates(eventLog, clock, log) : new SpoolStates(spoolDir, log);
+    this.#partitionDeps = {
       settings,
       clock,
-      log: this.#log,
-      metrics: this.#metrics,
-      publisher: this.#publisher,
+      log,
+      metrics,
       objectStore,
       recogniser,
       detector: this.#detector,
       scratch: createLegScratch(createFeedScratch(), this.#opus),
       budget: new SpoolBudget(settings.maxSpoolBytes),
+      shared,
       hints: (tenant) => this.#hints.of(tenant),
+      eventLog,
+      states,
+      checkpointer: new Checkpointer({ settings, clock, log, metrics, eventLog, states, shared }),
+      recent: this.#recent,
+      spoolDir,
+      liveCalls: () => this.liveCalls,
+      drained: () => this.#calls?.drained() ?? Promise.resolve(),
+      isAwake: () => !shared || clock.monotonicMs() - this.#tickedAtMs < settings.standstillMs,
     };
     try {
-      const restored = await this.#restore();
+      this.#tickedAtMs = clock.monotonicMs();
       this.#cancelTick = clock.every(tickMs, () => this.#tick());
-      await this.#subscribe();
-      // Only now, so that what follows in the log of a call that had ended already is still taken.
-      for (const session of restored) if (session.ended) this.#finish(session);
+      this.#settings = await eventLog.subscribe({
+        topics: ["settings.v1"],
+        group,
+        from: "earliest",
+        durable: false,
+        handle: (batch) => this.#onSettings(batch),
+      });
+      this.#calls = await eventLog.subscribe({
+        topics: ["calls.v1", "media.v1", "commands.v1"],
+        group,
+        from: "earliest",
+        maxAttempts: attemptsWhileUnavailable,
+        handle: (batch) => this.#handle(batch),
+        assigned: (partitions) => this.#assigned(partitions),
+        revoked: (partitions, why) => this.#revoked(partitions, why),
+      });
     } catch (error) {
       await this.stop(1000);
       throw error;
@@ -121,233 +156,123 @@ class MediaPipeline implements Pipeline {
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    const until = this.#deps.clock.monotonicMs() + deadlineMs;
-    const left = (): number => Math.max(1, until - this.#deps.clock.monotonicMs());
-    const subscriptions = this.#subscriptions;
-    this.#subscriptions = [];
-    await this.#within(left(), Promise.all(subscriptions.map((subscription) => subscription.drained())));
-    await this.#within(left(), Promise.all(this.#finishing));
-    await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+    const { clock } = this.#deps;
+    const until = clock.monotonicMs() + deadlineMs;
+    const left = (): number => Math.max(1, until - clock.monotonicMs());
+    const calls = this.#calls;
+    if (calls !== undefined) {
+      // What has ended is finished here; where workers share the log another one would do it as well.
+      await within(clock, this.#shared ? Math.min(left(), this.#deps.settings.handOverMs) : left(), this.#finished(calls));
+      await calls.stop();
+    }
+    this.#calls = undefined;
+    await this.#settings?.stop();
+    this.#settings = undefined;
     this.#cancelTick?.();
     this.#cancelTick = undefined;
-    const live = [...this.#sessions.values()];
-    this.#sessions.clear();
-    await Promise.all(live.map((session) => session.suspend(left())));
-    await this.#within(left(), this.#publisher.flush());
+    await this.#revoked([...this.#partitions.keys()], "handover");
     this.#opus.free();
     await this.#detector?.stop(left());
     this.#detector = undefined;
-    this.#media = undefined;
-    this.#calls = undefined;
   }
 
-  async #subscribe(): Promise<void> {
-    const { eventLog } = this.#deps;
-    const add = async (options: Parameters<EventLog["subscribe"]>[0]): Promise<Subscription> => {
-      const subscription = await eventLog.subscribe(options);
-      this.#subscriptions.push(subscription);
-      return subscription;
-    };
-    await add({ topics: ["settings.v1"], group, from: "earliest", durable: false, handle: (batch) => this.#onSettings(batch) });
-    this.#calls = await add({
-      topics: ["calls.v1"],
-      group,
-      from: "earliest",
-      maxAttempts: attemptsWhileUnavailable,
-      handle: (batch) => this.#onCalls(batch),
-    });
-    this.#media = await add({ topics: ["media.v1"], group, from: "earliest", handle: (batch) => this.#onMedia(batch) });
-    await add({ topics: ["commands.v1"], group, from: "latest", handle: (batch) => this.#onCommands(batch) });
+  async #finished(calls: Subscription): Promise<void> {
+    await calls.drained();
+    await Promise.all([...this.#owned.values()].map((partition) => partition.finished()));
   }
 
-  async #onMedia(batch: readonly LogRecord[]): Promise<void> {
-    let unknown: LogRecord[] | undefined;
-    for (const record of batch) {
-      const session = this.#sessions.get(record.key);
-      if (session !== undefined) session.accept(decodeMediaChunk(record.value), record.partition, record.offset);
-      else if (this.#recent.has(record.key)) this.#metrics.chunks.inc({ outcome: "after_end" });
-      else {
-        unknown ??= [];
-        unknown.push(record);
-      }
-    }
-    if (unknown === undefined) return;
-    // A call's start is in the log before its audio: where media is ahead (catching up after a restart), waiting for calls.v1 finds it.
-    if (this.#calls !== undefined) await this.#within(this.#deps.settings.pendingMs, this.#calls.drained());
-    for (const record of unknown) {
-      const session = this.#sessions.get(record.key);
-      if (session !== undefined) session.accept(decodeMediaChunk(record.value), record.partition, record.offset);
-      else if (this.#recent.has(record.key)) this.#metrics.chunks.inc({ outcome: "after_end" });
-      else if (!this.#pending.hold(record.key, record.value, record.partition, record.offset, this.#deps.clock.monotonicMs())) {
-        this.#metrics.chunks.inc({ outcome: "unknown_call" });
-      }
+  async #handle(batch: readonly LogRecord[]): Promise<void> {
+    const partition = await this.#partitions.get(batch[0]!.partition);
+    if (partition === undefined)
+      throw new EarshotError("unavailable", "partition_not_taken_up", "The calls of a partition are not taken up yet.");
+    await partition.handle(batch);
+  }
+
+  /** @throws EarshotError where log or spool cannot be used now: then it is tried again */
+  async #assigned(partitions: readonly number[]): Promise<void> {
+    await Promise.all(
+      partitions.map(async (index) => {
+        const before = this.#partitions.get(index);
+        const takingUp = this.#takeUp(index, before);
+        takingUp.catch(() => {});
+        this.#partitions.set(index, takingUp);
+        const partition = await takingUp;
+        this.#metrics.handOvers.inc({ why: "assigned" });
+        partition.finishEnded();
+      }),
+    );
+  }
+
+  async #takeUp(index: number, before: Promise<CallPartition> | undefined): Promise<CallPartition> {
+    await (await before?.catch(() => undefined))?.giveUp(false);
+    const deps = this.#partitionDeps!;
+    const partition = new CallPartition(index, deps);
+    try {
+      const { calls, finished } = await deps.states.load(index);
+      for (const call of finished) this.#recent.add(call);
+      await notePublishedSince(deps, index, calls);
+      this.#owned.set(index, partition);
+      await partition.takeUp(calls);
+      return partition;
+    } catch (error) {
+      this.#owned.delete(index);
+      await partition.giveUp(false);
+      throw error;
     }
   }
 
-  async #onCalls(batch: readonly LogRecord[]): Promise<void> {
-    for (const record of batch) {
-      const event = decodeEvent(record.value);
-      switch (event.payload.case) {
-        case "callStarted":
-          await this.#started(event, event.payload.value);
-          break;
-        case "callUpdated":
-          this.#sessions.get(event.callId)?.setLegs(event.payload.value.legs);
-          break;
-        case "callEnded":
-          await this.#callEnded(event, event.payload.value);
-          break;
-        default:
-          break;
-      }
-    }
+  async #revoked(partitions: readonly number[], why: RevokedWhy): Promise<void> {
+    await Promise.all(
+      partitions.map(async (index) => {
+        const taking = this.#partitions.get(index);
+        this.#partitions.delete(index);
+        const partition = await taking?.catch(() => undefined);
+        if (partition === undefined) return;
+        await partition.giveUp(why === "handover");
+        if (this.#owned.get(index) === partition) this.#owned.delete(index);
+        this.#metrics.handOvers.inc({ why });
+      }),
+    );
   }
 
   #onSettings(batch: readonly LogRecord[]): void {
     for (const record of batch) {
+      if (record.value.length === 0) continue;
       const event = decodeEvent(record.value);
       if (event.payload.case === "tenantSettings") this.#hints.update(event.tenantId, event.payload.value);
     }
   }
 
-  #onCommands(batch: readonly LogRecord[]): void {
-    for (const record of batch) {
-      const event = decodeEvent(record.value);
-      if (event.payload.case !== "callCommand") continue;
-      const { command } = event.payload.value;
-      const session = this.#sessions.get(event.callId);
-      // The tenant of the command must be the call's: ids are not secrets.
-      if (session === undefined || session.call.tenantId !== event.tenantId) continue;
-      if (command.case === "listen") session.listen(command.value.untilMs);
-      else if (command.case === "setLegSpeakers") session.setLegs(command.value.legs.map(({ leg, speaker }) => ({ index: leg, speaker })));
-    }
-  }
-
-  async #started(event: Event, started: PayloadOf<"callStarted">): Promise<void> {
-    const known = this.#sessions.get(event.callId);
-    if (known !== undefined) {
-      known.setLegs(started.legs);
-      return;
-    }
-    await this.#open(event, started.startedAtMs, started.legs);
-  }
-
-  async #open(event: Event, startedAtMs: number, legs: PayloadOf<"callStarted">["legs"]): Promise<CallSession | undefined> {
-    if (this.#recent.has(event.callId)) return undefined;
-    const call = { tenantId: tenantId(event.tenantId), callId: callId(event.callId), traceparent: event.traceparent };
-    if (this.#sessions.size >= this.#deps.settings.maxCalls) {
-      const why = { detail: "The pipeline is full.", remedy: "Add a pipeline, or raise EARSHOT_PIPELINE_MAX_CALLS." };
-      this.#publisher.stage(call, "record", "failed", this.#deps.clock.now(), why);
-      this.#publisher.stage(call, "transcript", "failed", this.#deps.clock.now(), why);
-      this.#recent.add(event.callId);
-      return undefined;
-    }
-    const session = new CallSession(this.#sessionDeps!, call, startedAtMs, this.#folder(event.tenantId, event.callId));
-    session.setLegs(legs);
-    await session.open();
-    this.#sessions.set(event.callId, session);
-    this.#metrics.sessions.inc();
-    for (const { bytes, partition, offset } of this.#pending.take(event.callId)) session.accept(decodeMediaChunk(bytes), partition, offset);
-    return session;
-  }
-
-  async #callEnded(event: Event, ended: PayloadOf<"callEnded">): Promise<void> {
-    const session = this.#sessions.get(event.callId) ?? (await this.#open(event, ended.startedAtMs || ended.endedAtMs, ended.legs));
-    if (session === undefined || session.ended) return;
-    if (ended.legs.length > 0) session.setLegs(ended.legs);
-    await session.markEnded(ended.endedAtMs);
-    this.#finish(session);
-  }
-
-  /** In the background: the audio that is still in the log, then the last words, then the recording. */
-  #finish(session: CallSession): void {
-    const id: CallId = session.call.callId;
-    const finishing = (async (): Promise<void> => {
-      if (this.#media !== undefined) await this.#within(this.#deps.settings.callEndDeadlineMs, this.#media.drained());
-      await session.finish();
-      this.#recent.add(id);
-      this.#sessions.delete(id);
-    })()
-      .catch((error: unknown) => this.#log.error({ err: error, callId: id }, "a call could not be finished"))
-      .finally(() => this.#finishing.delete(finishing));
-    this.#finishing.add(finishing);
-  }
-
   #tick(): void {
-    const now = this.#deps.clock.monotonicMs();
-    const { callIdleMs, orphanCallMs } = this.#deps.settings;
-    for (const session of this.#sessions.values()) {
-      session.tick(now);
-      const idle = now - session.lastHeardAtMs;
-      if (!session.ended && (idle > callIdleMs || (session.restored && idle > orphanCallMs))) {
-        this.#log.warn(
-          { callId: session.call.callId, tenantId: session.call.tenantId },
-          "a call without audio and without an end is finished",
-        );
-        session.ended = true;
-        this.#finish(session);
-      }
-    }
-    const dropped = this.#pending.expire(now);
-    if (dropped > 0) this.#metrics.chunks.inc({ outcome: "unknown_call" }, dropped);
+    const { clock, settings } = this.#deps;
+    const now = clock.monotonicMs();
+    if (this.#shared && now - this.#tickedAtMs >= settings.standstillMs) this.#stoodStill(now - this.#tickedAtMs);
+    this.#tickedAtMs = now;
+    for (const partition of this.#owned.values()) partition.tick(now);
+    if (++this.#ticks % ticksPerSecond !== 0) return;
+    this.#metrics.sessions.set(this.liveCalls);
+    this.#partitionDeps?.checkpointer.tick(this.#sessions(), ({ partition }) => this.#owned.get(partition)?.mediaNext ?? -1);
   }
 
-  /** Calls that an earlier process left in the spool, with the audio that it had taken from the log but not settled. */
-  async #restore(): Promise<CallSession[]> {
-    const restored: CallSession[] = [];
-    const from = new Map<number, number>();
-    for (const { folder, call } of await findCalls(this.#spoolDir, this.#log)) {
-      const context = { tenantId: tenantId(call.tenantId), callId: callId(call.callId), traceparent: call.traceparent };
-      const session = new CallSession(this.#sessionDeps!, context, call.startedAtMs, folder);
-      session.restore(call);
-      await session.open();
-      this.#sessions.set(call.callId, session);
-      this.#metrics.sessions.inc();
-      restored.push(session);
-      for (const stream of call.streams) {
-        if (stream.partition >= 0)
-          from.set(stream.partition, Math.min(from.get(stream.partition) ?? Number.POSITIVE_INFINITY, stream.replayOffset));
-      }
-    }
-    if (restored.length === 0) return restored;
-    this.#log.info({ calls: restored.length }, "calls of an earlier run are taken up again");
-    for (const { partition, first, next } of await this.#deps.eventLog.bounds("media.v1")) {
-      const marked = from.get(partition);
-      // A call whose state was saved before its first chunk has no mark: its audio may lie anywhere in what is kept.
-      await this.#replay(partition, Math.max(first, marked ?? first), next);
-    }
-    return restored;
+  /** Other workers may have had the calls in the meantime: what is remembered of them is worth nothing now. */
+  #stoodStill(ms: number): void {
+    this.#log.warn({ ms: Math.round(ms) }, "the process stood still; its calls are taken up again from their saved state");
+    const owned = [...this.#owned.keys()];
+    for (const partition of this.#owned.values()) void partition.giveUp(false);
+    void this.#assigned(owned).catch((error: unknown) => {
+      this.#log.error({ err: error }, "calls could not be taken up again");
+      for (const index of owned) if (!this.#owned.has(index)) this.#retryTakeUp(index);
+    });
   }
 
-  async #replay(partition: number, from: number, to: number): Promise<void> {
-    for (let at = from; at < to; ) {
-      const records = await this.#deps.eventLog.read("media.v1", partition, at, Math.min(replayBatch, to - at));
-      if (records.length === 0) return;
-      for (const record of records) {
-        const session = this.#sessions.get(record.key);
-        if (session === undefined) continue;
-        try {
-          session.accept(decodeMediaChunk(record.value), record.partition, record.offset);
-        } catch (error) {
-          this.#log.warn({ err: error, partition, offset: record.offset }, "a record of media.v1 cannot be read again");
-        }
-      }
-      at = records[records.length - 1]!.offset + 1;
-    }
+  #retryTakeUp(index: number): void {
+    this.#deps.clock.after(1000, () => {
+      if (!this.#partitions.has(index) || this.#owned.has(index)) return;
+      this.#assigned([index]).catch(() => this.#retryTakeUp(index));
+    });
   }
 
-  async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    let cancel = (): void => {};
-    const late = new Promise<void>((resolve) => (cancel = this.#deps.clock.after(ms, resolve)));
-    await Promise.race([work.catch((error: unknown) => this.#log.warn({ err: error }, "work under way at the end failed")), late]);
-    cancel();
-  }
-
-  get #spoolDir(): string {
-    return this.#deps.settings.spoolDir === "" ? join("data", "spool") : this.#deps.settings.spoolDir;
-  }
-
-  #folder(tenant: string, call: string): string {
-    return join(this.#spoolDir, folderName(tenant, call));
+  *#sessions(): Generator<CallSession> {
+    for (const partition of this.#owned.values()) yield* partition.sessions.values();
   }
 }

@@ -85,7 +85,7 @@ export const mediaPipelineSettings = {
     env: "EARSHOT_ORPHAN_CALL_MS",
     schema: ms(5000, 3_600_000),
     default: 60_000,
-    describe: "A call found in the spool at start of which nothing more is heard for this long is finished.",
+    describe: "A call found in the spool at start of which nothing more is heard for this long is finished; not where workers share a log.",
     atLimit: "The call is finished and its recording stored.",
   }),
   maxCalls: setting({
@@ -99,22 +99,49 @@ export const mediaPipelineSettings = {
     env: "EARSHOT_PENDING_CALLS",
     schema: ms(1, 10_000),
     default: 500,
-    describe: "Calls whose audio came before their start, held at once.",
-    atLimit: "Audio of further unknown calls is dropped and counted.",
-  }),
-  pendingChunksPerCall: setting({
-    env: "EARSHOT_PENDING_CHUNKS_PER_CALL",
-    schema: ms(1, 1000),
-    default: 100,
-    describe: "Chunks held for a call whose start has not been seen.",
-    atLimit: "Later chunks are dropped and counted; they show as lost audio.",
+    describe: "Calls whose audio came before their start, remembered at once.",
+    atLimit: "Audio of further unknown calls is passed over and counted.",
   }),
   pendingMs: setting({
     env: "EARSHOT_PENDING_MS",
     schema: ms(100, 600_000),
     default: 15_000,
-    describe: "How long audio of a call is held whose start has not been seen.",
-    atLimit: "The held audio is dropped and counted.",
+    describe: "How long it is remembered where the audio of a call lies whose start has not been seen.",
+    atLimit: "The audio is passed over and counted.",
+  }),
+  callCheckpoints: setting({
+    env: "EARSHOT_CALL_CHECKPOINTS",
+    schema: z.enum(["auto", "on", "off"]),
+    default: "auto" as "auto" | "on" | "off",
+    describe:
+      "Keep live calls so that another worker can go on with them: their state on the event log, their audio in the object store. auto = where the event log is not embedded.",
+  }),
+  checkpointIntervalMs: setting({
+    env: "EARSHOT_CHECKPOINT_INTERVAL_MS",
+    schema: ms(1000, 300_000),
+    default: 5000,
+    describe: "How often the state of a live call is saved.",
+  }),
+  checkpointPartBytes: setting({
+    env: "EARSHOT_CHECKPOINT_PART_BYTES",
+    schema: z.coerce.number().int().min(16_000).max(100_000_000),
+    default: 320_000,
+    describe:
+      "New audio of a live call from which on it is put into the object store (two legs of 8 kHz: 32,000 bytes a second). What is not there yet is heard again from the event log after a hand-over.",
+  }),
+  handOverMs: setting({
+    env: "EARSHOT_HAND_OVER_MS",
+    schema: ms(500, 60_000),
+    default: 3000,
+    describe: "How long a worker that gives up a partition may take to save the state of its calls.",
+    atLimit: "The next worker goes on from the states saved before.",
+  }),
+  standstillMs: setting({
+    env: "EARSHOT_STANDSTILL_MS",
+    schema: ms(1000, 60_000),
+    default: 4000,
+    describe:
+      "A worker whose process stood still for longer publishes nothing until it has taken its calls up again from their saved state. Under the log's session timeout.",
   }),
   maxLegs: setting({
     env: "EARSHOT_MAX_LEGS",

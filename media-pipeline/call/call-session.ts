@@ -1,108 +1,136 @@
-/** One call while it runs: its legs, their words, its recording, its metrics, and the stages of its ledger. */
-import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { Log } from "@earshot/platform/log/log.ts";
+/** One call while a worker has it: its legs, their words, its recording, its metrics, and the stages of its ledger. */
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
-import type { CallContext, Publisher } from "../events/publisher.ts";
-import { LegPipeline, type LegScratch, type LegSink, type UtteranceInfo } from "../leg/leg-pipeline.ts";
+import type { CallContext } from "../events/publisher.ts";
+import { LegAudio, type StoreRate } from "../leg/leg-audio.ts";
+import { LegPipeline, type LegResume, type LegScratch, type LegSink, type UtteranceInfo } from "../leg/leg-pipeline.ts";
+import type { BegunSegment } from "../leg/published-speech.ts";
 import type { UtteranceResult } from "../leg/utterance-run.ts";
 import { ListenTap } from "../listen/listen-tap.ts";
-import type { RecognisedWord, Recogniser } from "../recogniser/port.ts";
+import type { RecognisedWord } from "../recogniser/port.ts";
 import { CallRecorder } from "../recording/call-recorder.ts";
-import { type SavedCall, saveCall } from "../recording/spool.ts";
 import type { SpoolBudget } from "../recording/spool-budget.ts";
-import type { MediaPipelineSettings } from "../settings.ts";
 import type { VoiceDetector } from "../voice/detector.ts";
-import { measureConversation } from "./conversation.ts";
-import { recordKept, recordOutcome, type StageOutcome, transcriptOutcome } from "./ledger-outcomes.ts";
-import type { PipelineMetrics } from "./pipeline-metrics.ts";
+import { begunOf, type CallStage, type CallState, deltas, undoDeltas } from "./call-state.ts";
+import { CallTranscript, type TranscriptDeps } from "./call-transcript.ts";
+import { conversationOf, type LegSpeech } from "./conversation-event.ts";
+import { recordKept, recordOutcome, type StageOutcome } from "./ledger-outcomes.ts";
 import { ReplayMarks } from "./replay-marks.ts";
-import { type Said, segmentEvent } from "./segment-event.ts";
 import { type LegRole, type Sides, sidesOf } from "./sides.ts";
 import { SpeechIntervals } from "./speech-intervals.ts";
+import { within } from "./within.ts";
 
-export type SessionDeps = {
-  readonly settings: MediaPipelineSettings;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: PipelineMetrics;
-  readonly publisher: Publisher;
+export type SessionDeps = Omit<TranscriptDeps, "hints"> & {
   readonly objectStore: ObjectStore;
-  readonly recogniser: Recogniser;
   readonly detector: VoiceDetector;
   readonly scratch: LegScratch;
   readonly budget: SpoolBudget;
+  /** Another machine may take the call over: its audio is kept in the object store too. */
+  readonly shared: boolean;
   hints(tenant: CallContext["tenantId"]): { readonly language: string; readonly vocabulary: readonly string[] };
 };
 
-/** Partials of one utterance are not published more often than this. */
-const partialSpacingMs = 200;
-const leastSaveSpacingMs = 1000;
 /** Far more than one utterance gets. */
 const revisionsPerRun = 100_000;
+/** Audio heard again before what is new: decoders, filters and the speech detector are warm then. */
+const warmUpMs = 1000;
+/** Windows of a leg that may wait for the speech detector before its audio is held back. */
+const congestedWindows = 24;
 
-type LegState = {
-  readonly pipeline: LegPipeline;
-  readonly speech: SpeechIntervals;
-  readonly marks: ReplayMarks;
-  words: number;
-  partialAtMs: number;
-  heldPartial: (() => void) | undefined;
-};
+type LegState = { readonly pipeline: LegPipeline; readonly speech: SpeechIntervals; readonly marks: ReplayMarks };
 
 export class CallSession implements LegSink {
   readonly call: CallContext;
   readonly startedAtMs: number;
-  readonly folder: string;
+  readonly partition: number;
+  readonly recorder: CallRecorder;
   readonly #deps: SessionDeps;
-  readonly #log: Log;
-  readonly #recorder: CallRecorder;
+  readonly #state: CallState | undefined;
+  readonly #takeovers: number;
+  readonly #transcript: CallTranscript;
   readonly #legs = new Map<number, LegState>();
   #roles: LegRole[] = [];
   #sides: Sides = sidesOf([]);
-  #metricsCount = 0;
+  #metricsCount: number;
   #metricsAtMs: number;
-  #segments = 0;
-  #failedSegments = 0;
-  #lastFailure = { detail: "", remedy: "" };
   #recording = false;
   #tap: ListenTap | undefined;
   #listenUntilMs = 0;
-  #savedAtMs = 0;
-  #saving: Promise<void> = Promise.resolve();
-  #finished = false;
-  #restarts = 0;
   #endedAtMs = 0;
+  #transcriptsFrom = 0;
+  /** Legs of which the log no longer had all that was to be heard again. */
+  readonly #cutOff = new Set<number>();
+  #finished = false;
+  #dropped = false;
   lastHeardAtMs: number;
-  ended = false;
-  /** Found in the spool at start: ends sooner when nothing more is heard. */
-  restored = false;
+  stage: CallStage = "live";
+  /** When its state is to be saved next, by the monotonic clock. */
+  saveDueAtMs: number;
 
-  constructor(deps: SessionDeps, call: CallContext, startedAtMs: number, folder: string) {
+  /** @param state what another worker, or the one before a restart, has left */
+  constructor(deps: SessionDeps, call: CallContext, startedAtMs: number, folder: string, partition: number, state?: CallState) {
+    const log = deps.log.child({ tenantId: call.tenantId, callId: call.callId });
     this.#deps = deps;
     this.call = call;
     this.startedAtMs = startedAtMs;
-    this.folder = folder;
-    this.#log = deps.log.child({ tenantId: call.tenantId, callId: call.callId });
+    this.partition = partition;
+    this.#state = state;
+    this.#takeovers = state === undefined ? 0 : state.checkpoint.takeovers + 1;
+    this.#metricsCount = state?.checkpoint.conversations ?? 0;
     this.#metricsAtMs = deps.clock.monotonicMs();
     this.lastHeardAtMs = this.#metricsAtMs;
-    this.#recorder = new CallRecorder({
+    this.saveDueAtMs = this.#metricsAtMs + deps.settings.checkpointIntervalMs;
+    this.#transcript = new CallTranscript({ ...deps, log }, call, () => this.#roles);
+    this.recorder = new CallRecorder({
       tenantId: call.tenantId,
       callId: call.callId,
       folder,
       budget: deps.budget,
       maxRecordingMs: deps.settings.maxRecordingMs,
       objectStore: deps.objectStore,
-      onFailure: (error) => this.#log.error({ err: error }, "the spool cannot be written; the call's recording has a gap"),
+      run: deps.shared ? this.#takeovers : undefined,
+      onFailure: (error) => log.error({ err: error }, "the spool cannot be written; what it lacks is filled in from the event log"),
     });
   }
 
-  /** Makes the spool folder; announces the call on the ledger. */
+  /**
+   * Makes the spool folder; announces a new call on the ledger, takes up one that another worker left.
+   * @throws EarshotError unavailable `spool_failed`
+   */
   async open(): Promise<void> {
-    await this.#recorder.open();
-    await this.#save();
-    if (!this.restored) this.#deps.publisher.stage(this.call, "transcript", "running", this.#deps.clock.now());
+    const state = this.#state?.checkpoint;
+    const recorded = (state?.streams ?? []).filter(({ storeRate }) => storeRate > 0);
+    await this.recorder.open(recorded.map(({ leg, storeRate, recordedToMs }) => ({ leg, sampleRate: storeRate, toMs: recordedToMs })));
+    if (state === undefined) this.#deps.publisher.stage(this.call, "transcript", "running", this.#deps.clock.now());
+    else this.#restore(state);
+  }
+
+  #restore(state: CallState["checkpoint"]): void {
+    this.stage = state.stage as CallStage;
+    this.#endedAtMs = state.endedAtMs;
+    this.#transcriptsFrom = state.transcriptsFrom;
+    this.#listenUntilMs = state.listenUntilMs;
+    this.#transcript.segments = state.segments;
+    this.#transcript.failed = state.failedSegments;
+    this.recorder.lostMs = state.omittedMs;
+    this.setLegs(state.legs.map(({ leg, speaker }) => ({ index: leg, speaker })));
+    this.#recording = state.streams.length > 0;
+    for (const stream of state.streams) {
+      const finals = undoDeltas(stream.finals);
+      const leg = this.#leg(stream.leg, {
+        published: { settledToMs: stream.settledToMs, finals, begun: begunOf(stream) },
+        storeRate: stream.storeRate === 0 ? undefined : (stream.storeRate as StoreRate),
+        noiseFloorDb: stream.noiseFloorDb,
+        firstRevision: this.#takeovers * revisionsPerRun,
+      });
+      leg?.speech.bounds.push(...undoDeltas(stream.speech));
+      this.#transcript.restore(stream.leg, stream.words, finals);
+    }
+  }
+
+  get isRestored(): boolean {
+    return this.#state !== undefined;
   }
 
   setLegs(legs: readonly LegRole[]): void {
@@ -114,47 +142,56 @@ export class CallSession implements LegSink {
     this.#sides = sidesOf(this.#roles);
   }
 
-  /** Takes up where an earlier process stopped. */
-  restore(saved: SavedCall): void {
-    this.restored = true;
-    this.ended = saved.ended;
-    this.#endedAtMs = saved.endedAtMs;
-    this.#restarts = saved.restarts + 1;
-    this.setLegs(saved.legs);
-    this.#segments = saved.segments;
-    this.#failedSegments = saved.failedSegments;
-    this.#metricsCount = saved.metricsCount;
-    this.#recording = saved.streams.length > 0;
-    for (const stream of saved.streams) {
-      const state = this.#leg(stream.index, stream.settledToMs);
-      if (state === undefined) continue;
-      state.words = stream.words;
-      state.speech.bounds.push(...stream.speech);
-    }
-  }
-
-  /** Takes one chunk of one leg. `partition` and `offset` say where it lies in the log. */
-  accept(chunk: MediaChunkView, partition: number, offset: number): void {
+  /**
+   * Takes one chunk of one leg. `offset` says where it lies in the log.
+   * @returns true where the speech detector is behind: the caller waits with the next one
+   */
+  accept(chunk: MediaChunkView, offset: number): boolean {
+    const { metrics } = this.#deps;
     if (this.#finished) {
-      this.#deps.metrics.chunks.inc({ outcome: "after_end" });
-      return;
+      metrics.chunks.inc({ outcome: "after_end" });
+      return false;
     }
-    const state = this.#leg(chunk.leg, 0);
-    if (state === undefined) {
-      this.#deps.metrics.chunks.inc({ outcome: "too_many_legs" });
-      return;
+    const leg = this.#leg(chunk.leg);
+    if (leg === undefined) {
+      metrics.chunks.inc({ outcome: "too_many_legs" });
+      return false;
     }
-    const lostBefore = state.pipeline.lostMs;
-    const outcome = state.pipeline.accept(chunk);
-    this.#deps.metrics.chunks.inc({ outcome });
-    if (outcome !== "taken") return;
-    if (state.pipeline.lostMs > lostBefore) this.#deps.metrics.lost.inc((state.pipeline.lostMs - lostBefore) / 1000);
-    state.marks.mark((chunk.position * 1000) / chunk.sampleRate, partition, offset);
+    const { pipeline, marks } = leg;
+    const lostBefore = pipeline.lostMs;
+    const floorBefore = pipeline.noiseFloorDb;
+    if (this.#cutOff.size > 0) this.#noteCutOff(chunk);
+    const outcome = pipeline.accept(chunk);
+    metrics.chunks.inc({ outcome });
+    if (outcome !== "taken") return false;
+    if (pipeline.lostMs > lostBefore) metrics.lost.inc((pipeline.lostMs - lostBefore) / 1000);
+    marks.mark((chunk.position * 1000) / chunk.sampleRate, offset, floorBefore);
     this.lastHeardAtMs = this.#deps.clock.monotonicMs();
     if (!this.#recording) {
       this.#recording = true;
       this.#deps.publisher.stage(this.call, "record", "running", this.#deps.clock.now());
     }
+    return pipeline.waitingWindows > congestedWindows;
+  }
+
+  /** The log's retention has taken audio that was to be heard again. */
+  cutOff(): void {
+    for (const { leg, storeRate } of this.#state?.checkpoint.streams ?? []) if (storeRate > 0) this.#cutOff.add(leg);
+  }
+
+  #noteCutOff(chunk: MediaChunkView): void {
+    if (!this.#cutOff.delete(chunk.leg)) return;
+    const stream = this.#state!.checkpoint.streams.find(({ leg }) => leg === chunk.leg)!;
+    const gapMs = (chunk.position * 1000) / chunk.sampleRate - stream.recordedToMs;
+    if (gapMs <= 0 || chunk.afterPause) return;
+    this.recorder.lostMs += gapMs;
+    this.#deps.metrics.lost.inc(gapMs / 1000);
+  }
+
+  /** The leg's detector has room again, or will not have it. */
+  get congested(): boolean {
+    for (const { pipeline } of this.#legs.values()) if (pipeline.waitingWindows > congestedWindows / 2) return true;
+    return false;
   }
 
   /** Publishes the call's audio until then (Unix ms), bounded by the longest lease. */
@@ -166,68 +203,77 @@ export class CallSession implements LegSink {
 
   /** Ten times a second. */
   tick(monotonicMs: number): void {
-    for (const state of this.#legs.values()) {
-      state.pipeline.tick(monotonicMs);
-      if (state.heldPartial !== undefined && monotonicMs - state.partialAtMs >= partialSpacingMs)
-        this.#publishPartial(state, state.heldPartial);
-    }
+    for (const { pipeline } of this.#legs.values()) pipeline.tick(monotonicMs);
+    this.#transcript.tick(monotonicMs);
     if (this.#tap !== undefined && this.#deps.clock.now() >= this.#listenUntilMs) this.#tap = undefined;
     if (monotonicMs - this.#metricsAtMs >= this.#deps.settings.metricsIntervalMs) {
       this.#metricsAtMs = monotonicMs;
       this.#publishMetrics(false);
-      void this.#save();
     }
   }
 
-  /** The call has ended (Unix ms): remembered on disk, so that a crash from here on still finishes it. */
-  async markEnded(endedAtMs: number): Promise<void> {
-    this.ended = true;
+  /** The call has ended (Unix ms). */
+  markEnded(endedAtMs: number): void {
+    this.stage = "ended";
     this.#endedAtMs = endedAtMs;
-    await this.#save();
   }
 
-  /** Last words, final metrics, recording, ledger. Bounded by EARSHOT_CALL_END_DEADLINE_MS; never throws. */
-  async finish(): Promise<void> {
-    const { clock, settings, publisher, metrics } = this.#deps;
-    const allSaid = Promise.all([...this.#legs.values()].map((state) => state.pipeline.end())).then(() => true);
-    let cancel = (): void => {};
-    const deadline = new Promise<boolean>((resolve) => (cancel = clock.after(settings.callEndDeadlineMs, () => resolve(false))));
-    const inTime = await Promise.race([allSaid, deadline]);
-    cancel();
-    this.#finished = true;
-    for (const state of this.#legs.values()) state.pipeline.close();
-    for (const index of this.#legs.keys()) this.#deps.recogniser.legEnded(this.call.callId, index);
-    await this.#saving;
-    if (!(await this.#alreadyStored())) {
-      this.#publishMetrics(true);
-      const { id: engine } = this.#deps.recogniser;
-      const facts = { inTime, engine, segments: this.#segments, failed: this.#failedSegments, lastFailure: this.#lastFailure };
-      this.#close("transcript", transcriptOutcome(facts));
-      await this.#storeRecording();
+  /** Last words, final metrics, the ledger's transcript stage. Bounded by EARSHOT_CALL_END_DEADLINE_MS; never throws. */
+  async finishWords(): Promise<void> {
+    const { clock, settings } = this.#deps;
+    const allSaid = Promise.all([...this.#legs.values()].map(({ pipeline }) => pipeline.end()));
+    const inTime = await within(clock, settings.callEndDeadlineMs, allSaid);
+    if (this.#dropped) return;
+    this.#closeLegs();
+    if (this.stage !== "ended" || (await this.#alreadyStored()) || this.#dropped) return;
+    this.#publishMetrics(true);
+    this.#close("transcript", this.#transcript.outcome(inTime));
+    this.stage = "said";
+  }
+
+  /** @throws EarshotError where it could not be stored now; the ledger says that it is kept */
+  async storeRecording(): Promise<void> {
+    const { publisher, clock, metrics } = this.#deps;
+    if (this.stage !== "said") return;
+    try {
+      const stored = await this.recorder.store(this.#roles);
+      if (this.#dropped) return;
+      if (stored !== undefined) {
+        publisher.emit("recordings.v1", this.call, `${this.call.callId}-recording`, clock.now(), {
+          case: "recordingStored",
+          value: stored,
+        });
+      }
+      const closed = recordOutcome(stored?.bytes, this.recorder.omittedMs);
+      this.#close("record", closed);
+      metrics.recordings.inc({ outcome: closed.outcome });
+      this.stage = "stored";
+    } catch (error) {
+      if (!this.#dropped) this.#close("record", recordKept);
+      metrics.recordings.inc({ outcome: "kept" });
+      throw error;
     }
-    metrics.sessions.dec();
-    await publisher.flush().catch((error: unknown) => this.#log.error({ err: error }, "the last events of a call could not be flushed"));
   }
 
-  /** Ends the legs and leaves the call to the next start. */
-  async suspend(deadlineMs: number): Promise<void> {
-    let cancel = (): void => {};
-    const deadline = new Promise<void>((resolve) => (cancel = this.#deps.clock.after(Math.max(1, deadlineMs), resolve)));
-    await Promise.race([Promise.all([...this.#legs.values()].map((state) => state.pipeline.end())), deadline]);
-    cancel();
+  /** Ends the work on the call here and says nothing of it: it goes on elsewhere, from its saved state. */
+  async drop(): Promise<void> {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.#closeLegs();
+    await this.recorder.suspend();
+  }
+
+  #closeLegs(): void {
+    if (this.#finished) return;
     this.#finished = true;
-    for (const state of this.#legs.values()) state.pipeline.close();
-    for (const index of this.#legs.keys()) this.#deps.recogniser.legEnded(this.call.callId, index);
-    await this.#recorder.suspend();
-    await this.#saving;
-    await saveCall(this.folder, this.snapshot()).catch((error: unknown) =>
-      this.#log.error({ err: error }, "the state of a call cannot be written to the spool"),
-    );
-    this.#deps.metrics.sessions.dec();
+    for (const [index, { pipeline }] of this.#legs) {
+      pipeline.close();
+      this.#deps.recogniser.legEnded(this.call.callId, index);
+    }
   }
 
   audio(leg: LegPipeline, pcm: Int16Array, length: number, position: number): void {
-    this.#recorder.write(leg.index, leg.storeRate, pcm, length, position);
+    this.recorder.write(leg.index, leg.storeRate, pcm, length, position);
     if (this.#listenUntilMs === 0 || this.#deps.clock.now() >= this.#listenUntilMs) return;
     this.#tap ??= new ListenTap(leg.storeRate > 8000 ? 16000 : 8000, (positionMs, sampleRate, chunk) =>
       this.#deps.publisher.emit(
@@ -248,75 +294,96 @@ export class CallSession implements LegSink {
   }
 
   partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void {
-    const state = this.#legs.get(leg.index);
-    if (state === undefined || text === "" || this.#finished) return;
-    const publish = (): void => {
-      info.revision++;
-      this.#emitSegment(leg, info, {
-        text,
-        words,
-        final: false,
-        engine: this.#deps.recogniser.id,
-        engineVersion: this.#deps.recogniser.version,
-      });
-    };
-    if (this.#deps.clock.monotonicMs() - state.partialAtMs >= partialSpacingMs) this.#publishPartial(state, publish);
-    else state.heldPartial = publish;
+    if (!this.#finished) this.#transcript.partial(leg, info, text, words);
   }
 
   final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
-    const state = this.#legs.get(leg.index);
-    if (state !== undefined) state.heldPartial = undefined;
-    // Words that come after the call was closed are still published: late is better than lost.
-    info.revision++;
-    const { metrics, clock, settings, recogniser } = this.#deps;
-    if ("error" in result) {
-      this.#failedSegments++;
-      this.#lastFailure = { detail: result.error.message, remedy: result.error.remedy };
-      metrics.utterances.inc({ outcome: result.error.code });
-      if (recogniser.id === "none") return;
-      this.#log.warn({ leg: leg.index, code: result.error.code, category: result.error.category }, "an utterance was not recognised");
-      const { id: engine, version: engineVersion } = recogniser;
-      this.#emitSegment(leg, info, {
-        text: "",
-        words: [],
-        final: true,
-        engine,
-        engineVersion,
-        error: `${result.error.code}: ${result.error.message}`,
-      });
-      return;
-    }
-    const { recognition } = result;
-    if (recognition.text.trim() === "") {
-      metrics.utterances.inc({ outcome: "no_words" });
-      // A partial may stand on the screen: an empty final takes it away.
-      if (info.revision > this.#restarts * revisionsPerRun + 1) this.#emitSegment(leg, info, { ...recognition, final: true });
-    } else {
-      this.#segments++;
-      metrics.utterances.inc({ outcome: "recognised" });
-      if (state !== undefined)
-        state.words += recognition.words.length > 0 ? recognition.words.length : recognition.text.trim().split(/\s+/).length;
-      this.#emitSegment(leg, info, { ...recognition, final: true });
-      if (info.lastVoicedAtMs > 0) metrics.wordsLatency.observe(Math.max(0, clock.now() - info.lastVoicedAtMs - settings.endpointPauseMs));
-    }
-    void this.#save(true);
+    if (!this.#dropped) this.#transcript.final(leg, info, result);
   }
 
-  #publishPartial(state: LegState, publish: () => void): void {
-    state.heldPartial = undefined;
-    state.partialAtMs = this.#deps.clock.monotonicMs();
-    publish();
+  vanished(leg: LegPipeline, segment: BegunSegment): void {
+    if (!this.#dropped) this.#transcript.vanished(leg, segment);
   }
 
-  #emitSegment(leg: LegPipeline, info: UtteranceInfo, said: Said): void {
-    const { publisher, clock, hints } = this.#deps;
-    const speaker = this.#roles.find((role) => role.index === leg.index)?.speaker ?? Speaker.UNSPECIFIED;
-    const { id, payload } = segmentEvent(this.call.callId, leg.index, speaker, info, said, hints(this.call.tenantId).language);
-    publisher.emit("transcripts.v1", this.call, id, clock.now(), payload, !said.final);
+  /** @returns takes chunks that are heard once more, for what the disk had refused */
+  refiller(): (chunk: MediaChunkView) => void {
+    const legs = new Map<number, LegAudio>();
+    return (chunk) => {
+      const storeRate = this.#legs.get(chunk.leg)?.pipeline.storeRate ?? 0;
+      if (storeRate === 0) return;
+      let audio = legs.get(chunk.leg);
+      if (audio === undefined) {
+        const samples = (pcm: Int16Array, length: number, position: number): void =>
+          this.recorder.refill(chunk.leg, storeRate, pcm, length, position);
+        audio = new LegAudio(this.#deps.scratch, { rate: () => {}, samples, jumped: () => {}, lost: () => {} }, storeRate);
+        legs.set(chunk.leg, audio);
+      }
+      audio.take(chunk);
+    };
   }
 
-  #leg(index: number, transcribedToMs: number): LegState | undefined {
+  /** Finals of which it is not known yet that the log has them. */
+  get unsafeFinals(): number {
+    return this.#transcript.unsafe;
+  }
+
+  /** The log has so many of them. */
+  finalsAreSafe(count: number): void {
+    this.#transcript.unsafe -= count;
+  }
+
+  /**
+   * What another worker needs to go on.
+   * @param mediaNext offset of media.v1 behind all that the call was given; -1 = not known
+   * @param transcriptsNext offset of transcripts.v1 that all later words lie behind; undefined = as in the state before
+   */
+  snapshot(mediaNext: number, transcriptsNext?: number): CallState {
+    if (transcriptsNext !== undefined) this.#transcriptsFrom = transcriptsNext;
+    let replayFrom = Number.POSITIVE_INFINITY;
+    const streams = [...this.#legs].map(([leg, { pipeline, speech, marks }]) => {
+      const { positionMs } = pipeline;
+      const recordedToMs = this.recorder.safeToMs(leg);
+      const settledToMs = Math.max(0, pipeline.settledToMs);
+      const mark = marks.before(Math.min(settledToMs, recordedToMs) - warmUpMs);
+      // A leg that stands still and is kept whole needs nothing again, however long ago its last audio came.
+      const isWhole = pipeline.paused && settledToMs >= positionMs - 64 && recordedToMs >= positionMs;
+      if (mark !== undefined && !isWhole) replayFrom = Math.min(replayFrom, mark.offset);
+      return {
+        $typeName: "earshot.v1.LegCheckpoint" as const,
+        leg,
+        storeRate: pipeline.storeRate,
+        settledToMs,
+        recordedToMs,
+        speech: deltas(speech.bounds),
+        finals: deltas(this.#transcript.finalsFrom(leg, settledToMs)),
+        words: this.#transcript.words(leg),
+        noiseFloorDb: mark?.noiseFloorDb ?? pipeline.noiseFloorDb,
+        begun: pipeline.begun.flatMap(({ startMs, revision }) => [startMs, revision]),
+      };
+    });
+    return {
+      call: this.call,
+      checkpoint: {
+        $typeName: "earshot.v1.CallCheckpoint" as const,
+        startedAtMs: this.startedAtMs,
+        legs: this.#roles.map(({ index, speaker }) => ({ $typeName: "earshot.v1.LegSpeaker" as const, leg: index, speaker })),
+        stage: this.stage,
+        endedAtMs: this.#endedAtMs,
+        partition: this.partition,
+        replayFrom: replayFrom === Number.POSITIVE_INFINITY ? mediaNext : replayFrom,
+        transcriptsFrom: this.#transcriptsFrom,
+        takeovers: this.#takeovers,
+        segments: this.#transcript.segments,
+        failedSegments: this.#transcript.failed,
+        conversations: this.#metricsCount,
+        listenUntilMs: this.#listenUntilMs,
+        streams,
+        omittedMs: this.recorder.omittedMs,
+      },
+    };
+  }
+
+  #leg(index: number, resume?: LegResume): LegState | undefined {
     const known = this.#legs.get(index);
     if (known !== undefined) return known;
     const { settings, clock, detector, recogniser, scratch } = this.#deps;
@@ -324,67 +391,32 @@ export class CallSession implements LegSink {
     const { tenantId, callId } = this.call;
     const hints = (): ReturnType<SessionDeps["hints"]> => this.#deps.hints(tenantId);
     const state: LegState = {
-      pipeline: new LegPipeline({
-        tenantId,
-        callId,
-        index,
-        settings,
-        clock,
-        detector,
-        recogniser,
-        scratch,
-        sink: this,
-        hints,
-        transcribedToMs,
-        firstRevision: this.#restarts * revisionsPerRun,
-      }),
+      pipeline: new LegPipeline({ tenantId, callId, index, settings, clock, detector, recogniser, scratch, sink: this, hints, resume }),
       speech: new SpeechIntervals(),
       marks: new ReplayMarks(),
-      words: 0,
-      partialAtMs: Number.NEGATIVE_INFINITY,
-      heldPartial: undefined,
     };
     this.#legs.set(index, state);
     if (!this.#roles.some((role) => role.index === index)) this.setLegs([{ index, speaker: Speaker.UNSPECIFIED }]);
     return state;
   }
 
-  #side(indices: readonly number[]): { bounds: readonly number[]; words: number } {
-    const states = indices.map((index) => this.#legs.get(index)).filter((state) => state !== undefined);
-    const words = states.reduce((sum, state) => sum + state.words, 0);
-    if (states.length === 1) return { bounds: states[0]!.speech.bounds, words };
-    const joined = new SpeechIntervals();
-    for (const { speech } of states) {
-      for (let i = 0; i < speech.bounds.length; i += 2) joined.add(speech.bounds[i]!, speech.bounds[i + 1]!);
-    }
-    return { bounds: joined.bounds, words };
-  }
-
   #publishMetrics(final: boolean): void {
     const { clock, settings, publisher } = this.#deps;
     const now = clock.now();
     let durationMs = 0;
-    for (const { pipeline, speech } of this.#legs.values())
+    const legs = new Map<number, LegSpeech>();
+    for (const [index, { pipeline, speech }] of this.#legs) {
       durationMs = Math.max(durationMs, pipeline.positionMs, speech.bounds.at(-1) ?? 0);
+      legs.set(index, { bounds: speech.bounds, words: this.#transcript.words(index) });
+    }
     if (this.#endedAtMs > this.startedAtMs) durationMs = Math.max(durationMs, this.#endedAtMs - this.startedAtMs);
     else if (clock.monotonicMs() - this.lastHeardAtMs > 2000) durationMs = Math.max(durationMs, now - this.startedAtMs);
-    const agent = this.#side(this.#sides.agent);
-    const caller = this.#side(this.#sides.caller);
-    const value = measureConversation({
-      agent: agent.bounds,
-      caller: caller.bounds,
-      separate: this.#sides.separate,
-      durationMs,
-      silenceThresholdMs: settings.silenceThresholdMs,
-      overtalkThresholdMs: settings.overtalkThresholdMs,
-      agentWords: agent.words,
-      callerWords: caller.words,
-    });
-    for (const name of wholeNumbers) value[name] = Math.round(value[name]);
     this.#metricsCount++;
-    publisher.emit("conversation.v1", this.call, `${this.call.callId}-conversation-${final ? "final" : this.#metricsCount}`, now, {
+    const { callId } = this.call;
+    const id = final ? `${callId}-conversation-final` : `${callId}-conversation-${this.#takeovers}-${this.#metricsCount}`;
+    publisher.emit("conversation.v1", this.call, id, now, {
       case: "conversationMetrics",
-      value: { final, ...value },
+      value: { final, ...conversationOf(legs, this.#sides, durationMs, settings) },
     });
   }
 
@@ -401,82 +433,4 @@ export class CallSession implements LegSink {
       return false;
     }
   }
-
-  async #storeRecording(): Promise<void> {
-    const { publisher, clock, metrics } = this.#deps;
-    try {
-      const stored = await this.#recorder.finish(this.#roles);
-      if (stored !== undefined) {
-        publisher.emit("recordings.v1", this.call, `${this.call.callId}-recording`, clock.now(), {
-          case: "recordingStored",
-          value: stored,
-        });
-      }
-      const closed = recordOutcome(stored?.bytes, this.#recorder.omittedMs, this.#recorder.failure !== undefined);
-      this.#close("record", closed);
-      metrics.recordings.inc({ outcome: closed.outcome });
-    } catch (error) {
-      this.#log.error({ err: error }, "the recording could not be stored; its audio stays in the spool until the next start");
-      this.#close("record", recordKept);
-      metrics.recordings.inc({ outcome: "kept" });
-    }
-  }
-
-  /** Writes what a restart needs; at most once a second, except at final words and at the call's end. */
-  #save(atOnce = false): Promise<void> {
-    const now = this.#deps.clock.monotonicMs();
-    if (this.#finished || (!atOnce && !this.ended && now - this.#savedAtMs < leastSaveSpacingMs && this.#savedAtMs > 0))
-      return this.#saving;
-    this.#savedAtMs = now;
-    this.#saving = this.#saving.then(() =>
-      saveCall(this.folder, this.snapshot()).catch((error: unknown) => {
-        this.#log.error({ err: error }, "the state of a call cannot be written to the spool");
-      }),
-    );
-    return this.#saving;
-  }
-
-  /** What a restart needs of this call. */
-  snapshot(): SavedCall {
-    return {
-      version: 1,
-      tenantId: this.call.tenantId,
-      callId: this.call.callId,
-      traceparent: this.call.traceparent,
-      startedAtMs: this.startedAtMs,
-      legs: this.#roles.map(({ index, speaker }) => ({ index, speaker })),
-      segments: this.#segments,
-      failedSegments: this.#failedSegments,
-      metricsCount: this.#metricsCount,
-      ended: this.ended,
-      endedAtMs: this.#endedAtMs,
-      restarts: this.#restarts,
-      streams: [...this.#legs.values()].map(({ pipeline, speech, marks, words }) => {
-        const settledToMs = Math.max(0, pipeline.settledToMs);
-        const safeToMs = Math.min(settledToMs, this.#recorder.writtenToMs(pipeline.index));
-        return {
-          index: pipeline.index,
-          settledToMs,
-          replayOffset: marks.before(safeToMs),
-          partition: marks.partition,
-          speech: speech.bounds,
-          words,
-        };
-      }),
-    };
-  }
 }
-
-/** Fields that travel as whole numbers. */
-const wholeNumbers = [
-  "durationMs",
-  "agentSpeechMs",
-  "callerSpeechMs",
-  "silenceMs",
-  "longestSilenceMs",
-  "overtalkMs",
-  "longestAgentMonologueMs",
-  "longestCallerMonologueMs",
-  "responseLatencyMs",
-  "currentSilenceMs",
-] as const;

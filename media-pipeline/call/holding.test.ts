@@ -1,55 +1,39 @@
 import { describe, expect, it } from "vitest";
-import { PendingChunks } from "./pending-chunks.ts";
+import { EarlyAudio } from "./early-audio.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { ReplayMarks } from "./replay-marks.ts";
 import { TenantHints } from "./tenant-hints.ts";
 
-describe("pending chunks", () => {
-  const limits = { calls: 2, chunksPerCall: 3, heldMs: 1000 };
-
-  it("copies what it holds, in order, and hands it over once", () => {
-    const pending = new PendingChunks(limits);
-    const bytes = Uint8Array.of(1, 2, 3);
-    pending.hold("a", bytes, 0, 7, 0);
-    bytes.fill(9);
-    pending.hold("a", bytes, 0, 8, 0);
-    expect(pending.take("a").map((chunk) => [chunk.offset, ...chunk.bytes])).toEqual([
-      [7, 1, 2, 3],
-      [8, 9, 9, 9],
-    ]);
-    expect(pending.take("a")).toEqual([]);
-  });
-
-  it("is bounded in calls, in chunks and in time", () => {
-    const pending = new PendingChunks(limits);
-    const one = Uint8Array.of(1);
-    expect([0, 1, 2, 3].map((offset) => pending.hold("a", one, 0, offset, 0))).toEqual([true, true, true, false]);
-    expect(["b", "c"].map((call) => pending.hold(call, one, 0, 0, 500))).toEqual([true, false]);
-    expect(pending.expire(999)).toBe(0);
-    expect(pending.expire(1000)).toBe(3);
-    expect(pending.size).toBe(1);
-    expect(pending.hold("c", one, 0, 0, 1000)).toBe(true);
+describe("early audio", () => {
+  it("names the first record of a call once, in bounds of calls and time", () => {
+    const early = new EarlyAudio({ calls: 2, heldMs: 1000 });
+    expect([7, 8, 9].map((offset) => early.note("a", offset, 0))).toEqual([true, true, true]);
+    expect(["b", "c"].map((call) => early.note(call, 10, 500))).toEqual([true, false]);
+    expect([early.take("b"), early.take("b"), early.take("c")]).toEqual([10, undefined, undefined]);
+    expect(early.expire(999)).toBe(0);
+    expect(early.expire(1000)).toBe(3);
+    expect(early.note("c", 11, 1000)).toBe(true);
   });
 });
 
 describe("replay marks", () => {
-  it("name the newest record that a restart must read from", () => {
+  it("name the newest record that must be heard again, and the noise before it", () => {
     const marks = new ReplayMarks();
-    for (let i = 0; i < 100; i++) marks.mark(i * 100, 2, 1000 + i);
-    expect(marks.partition).toBe(2);
-    expect(marks.before(0)).toBe(1000);
-    expect(marks.before(3450)).toBe(1030);
-    expect(marks.before(3999)).toBe(1030);
-    expect(marks.before(4000)).toBe(1040);
+    expect(marks.before(0)).toBeUndefined();
+    for (let i = 0; i < 100; i++) marks.mark(i * 100, 1000 + i, -70 + i / 10);
+    expect(marks.before(0)?.offset).toBe(1000);
+    expect(marks.before(3450)).toEqual({ positionMs: 3000, offset: 1030, noiseFloorDb: -67 });
+    expect(marks.before(3999)?.offset).toBe(1030);
+    expect(marks.before(4000)?.offset).toBe(1040);
   });
 
   it("get coarser, never later, over a long utterance", () => {
     const marks = new ReplayMarks();
-    for (let i = 0; i < 6000; i++) marks.mark(i * 100, 0, i);
-    const offset = marks.before(300_000);
+    for (let i = 0; i < 6000; i++) marks.mark(i * 100, i, -70);
+    const { offset } = marks.before(300_000)!;
     expect(offset).toBeLessThanOrEqual(3000);
     expect(offset).toBeGreaterThan(2500);
-    expect(marks.before(300_000)).toBe(offset);
+    expect(marks.before(300_000)?.offset).toBe(offset);
   });
 });
 

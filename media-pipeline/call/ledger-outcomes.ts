@@ -29,12 +29,12 @@ export function transcriptOutcome({ inTime, engine, segments, failed, lastFailur
   return { outcome: "done", detail: `${segments} segments`, remedy: "" };
 }
 
-/** @param storedBytes undefined = no audio came. @param omittedMs audio that a limit or the disk kept out */
-export function recordOutcome(storedBytes: number | undefined, omittedMs: number, diskFailed: boolean): StageOutcome {
-  if (diskFailed || omittedMs > 0) {
+/** @param storedBytes undefined = no audio came. @param omittedMs audio that a limit kept out, or that was lost for good */
+export function recordOutcome(storedBytes: number | undefined, omittedMs: number): StageOutcome {
+  if (omittedMs > 0) {
     return {
       outcome: "failed",
-      detail: `The recording lacks ${Math.round(omittedMs / 1000)} s: the spool is full, cannot be written, or the call was too long.`,
+      detail: `The recording lacks ${Math.round(omittedMs / 1000)} s: the spool was full or could not be written for longer than the event log keeps audio, or the call was too long.`,
       remedy: "Make room on the disk, or raise EARSHOT_MAX_SPOOL_BYTES or EARSHOT_MAX_RECORDING_MS.",
     };
   }
@@ -48,9 +48,9 @@ export function recordOutcome(storedBytes: number | undefined, omittedMs: number
   return { outcome: "done", detail: `${storedBytes} bytes`, remedy: "" };
 }
 
-/** The object store refused: nothing is lost. */
+/** Object store or disk refused: nothing is lost. */
 export const recordKept: StageOutcome = {
   outcome: "failed",
-  detail: "The recording could not be stored; its audio is kept and stored at the next start.",
-  remedy: "Look at the object store and restart.",
+  detail: "The recording could not be stored yet; its audio is kept, and storing it is tried again until it is there.",
+  remedy: "Look at the object store and at the disk of EARSHOT_SPOOL_DIR; nothing else needs to be done.",
 };

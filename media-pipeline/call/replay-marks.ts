@@ -1,34 +1,28 @@
-/** Where in the log a leg's audio lies, one mark per second: from which record on a restart must read again. */
+/** Where in the log a leg's audio lies, one mark per second: from which record on its audio must be heard again after a hand-over. */
 
 const mostMarks = 256;
 
+/** @param noiseFloorDb of the leg's energy gate before the chunk */
+export type ReplayMark = { readonly positionMs: number; readonly offset: number; readonly noiseFloorDb: number };
+
 export class ReplayMarks {
-  readonly #positions: number[] = [];
-  readonly #offsets: number[] = [];
-  partition = -1;
+  #marks: ReplayMark[] = [];
+  #nextMs = Number.NEGATIVE_INFINITY;
 
   /** @param positionMs start of the chunk, from the start of the call */
-  mark(positionMs: number, partition: number, offset: number): void {
-    this.partition = partition;
-    const last = this.#positions.length - 1;
-    if (last >= 0 && positionMs < this.#positions[last]! + 1000) return;
-    if (last + 1 === mostMarks) {
-      // Every other one: coarser, never wrong, because an earlier mark only reads more.
-      for (let i = 1; i < this.#positions.length; i++) {
-        this.#positions.splice(i, 1);
-        this.#offsets.splice(i, 1);
-      }
-    }
-    this.#positions.push(positionMs);
-    this.#offsets.push(offset);
+  mark(positionMs: number, offset: number, noiseFloorDb: number): void {
+    if (positionMs < this.#nextMs) return;
+    this.#nextMs = positionMs + 1000;
+    // Every other one: coarser, never wrong, because an earlier mark only reads more.
+    if (this.#marks.length === mostMarks) this.#marks = this.#marks.filter((_, i) => i % 2 === 0);
+    this.#marks.push({ positionMs, offset, noiseFloorDb });
   }
 
-  /** @returns offset of the newest mark that lies before `ms`; marks before it are forgotten. 0 where there is none */
-  before(ms: number): number {
+  /** @returns the newest mark that lies before `ms`, or else the first; marks before it are forgotten */
+  before(ms: number): ReplayMark | undefined {
     let keep = 0;
-    while (keep + 1 < this.#positions.length && this.#positions[keep + 1]! <= ms) keep++;
-    this.#positions.splice(0, keep);
-    this.#offsets.splice(0, keep);
-    return this.#offsets[0] ?? 0;
+    while (keep + 1 < this.#marks.length && this.#marks[keep + 1]!.positionMs <= ms) keep++;
+    this.#marks.splice(0, keep);
+    return this.#marks[0];
   }
 }

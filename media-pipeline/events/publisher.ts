@@ -10,11 +10,14 @@ export type CallContext = { readonly tenantId: TenantId; readonly callId: CallId
 export class Publisher {
   readonly #eventLog: EventLog;
   readonly #log: Log;
+  readonly #mayPublish: () => boolean;
   readonly #waiting = new Set<Promise<void>>();
 
-  constructor(eventLog: EventLog, log: Log) {
+  /** @param mayPublish false once the calls are no longer this worker's: nothing is said of them then */
+  constructor(eventLog: EventLog, log: Log, mayPublish: () => boolean = () => true) {
     this.#eventLog = eventLog;
     this.#log = log;
+    this.#mayPublish = mayPublish;
   }
 
   /**
@@ -22,6 +25,7 @@ export class Publisher {
    * @param lossy true for what the next event replaces anyway (partials, listened audio)
    */
   emit(topic: TopicName, call: CallContext, id: string, occurredAtMs: number, payload: EventInit["payload"], lossy = false): void {
+    if (!this.#mayPublish()) return;
     const bytes = encodeEvent({
       id,
       tenantId: call.tenantId,

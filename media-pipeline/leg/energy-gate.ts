@@ -19,10 +19,15 @@ export class EnergyGate {
   floorDb = -70;
   #holdWindows = 0;
 
-  /** @returns true where the window deserves the speech detector; stays open for `hold` windows so that the detector sees speech end */
-  step(db: number, hold = 4): boolean {
-    if (db < this.floorDb) this.floorDb += (Math.max(db, -80) - this.floorDb) * 0.3;
-    else this.floorDb = Math.min(this.floorDb + risePerWindowDb, db, -35);
+  /**
+   * @param learn false: the window tells nothing of the leg's noise
+   * @returns true where the window deserves the speech detector; stays open for `hold` windows so that the detector sees speech end
+   */
+  step(db: number, learn = true, hold = 4): boolean {
+    if (learn) {
+      if (db < this.floorDb) this.floorDb += (Math.max(db, -80) - this.floorDb) * 0.3;
+      else this.floorDb = Math.min(this.floorDb + risePerWindowDb, db, -35);
+    }
     if (db > absoluteFloorDb && db > this.floorDb + openOverFloorDb) this.#holdWindows = hold;
     else if (this.#holdWindows > 0) this.#holdWindows--;
     return this.#holdWindows > 0;

@@ -24,6 +24,7 @@ class Recorded implements LegSink {
     this.speechMs += toMs - fromMs;
   }
   partial(): void {}
+  vanished(): void {}
   final(_: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
     this.finals.push({ info, result });
   }

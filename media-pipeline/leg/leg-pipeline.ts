@@ -1,39 +1,28 @@
 /**
  * One leg, from chunk to words. Read top to bottom:
- * chunk → frames: decode, mute digits, conceal loss → store rate → recording and listeners → ring → 8 kHz windows → energy gate →
- * speech detector → segmenter → utterance at the recogniser → segments.
+ * chunk → decoded audio in its place (leg-audio) → recording and listeners → ring → 8 kHz windows → energy gate → speech detector → segmenter →
+ * utterance at the recogniser → segments.
  * Everything up to the detector is synchronous and allocates nothing per frame; the detector answers within some 20 ms, in order.
  */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import { Codec } from "@earshot/proto/gen/earshot/v1/media_pb.js";
 import type { CallId, TenantId } from "@earshot/proto/ids.ts";
-import { frameFlag, type MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
+import type { MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
 import type { RecognisedWord, Recogniser } from "../recogniser/port.ts";
 import type { MediaPipelineSettings } from "../settings.ts";
 import { type VoiceDetector, type VoiceSink, type VoiceStream, type Window, windowMs, windowSamples } from "../voice/detector.ts";
 import { AudioRing } from "./audio-ring.ts";
-import { createFrameDecoder, type FrameDecoder } from "./codec/frame-decoder.ts";
 import type { OpusDecoders } from "./codec/opus.ts";
-import { Concealment } from "./concealment.ts";
 import { EnergyGate, levelDb } from "./energy-gate.ts";
+import { type AudioScratch, LegAudio, maxFrameSamples, type StoreRate } from "./leg-audio.ts";
+import { type BegunSegment, type LegPublished, PublishedSpeech } from "./published-speech.ts";
 import { Resampler } from "./resampler.ts";
-import { Segmenter } from "./segmenter.ts";
+import { hysteresis, Segmenter } from "./segmenter.ts";
 import { type FeedScratch, type UtteranceResult, UtteranceRun } from "./utterance-run.ts";
 
-/** Longest frame there is: 120 ms at 48 kHz. */
-export const maxFrameSamples = 5760;
 const voiceRate = 8000;
-/** A hole up to this long is filled sample by sample; a longer one ends the utterance like a pause. */
-const concealableGapMs = 2000;
 
-/** Shared by all legs: work space, of which every use ends before the next leg's turn, and decoders made ahead. */
-export type LegScratch = {
-  readonly frame: Int16Array;
-  readonly stored: Int16Array;
-  readonly voice: Int16Array;
-  readonly feed: FeedScratch;
-  readonly opus: OpusDecoders;
-};
+/** Shared by all legs: work space, of which every use ends before the next leg's turn. */
+export type LegScratch = AudioScratch & { readonly voice: Int16Array; readonly feed: FeedScratch };
 
 export type UtteranceInfo = {
   /** First voiced sample, milliseconds from the start of the call. */
@@ -45,6 +34,8 @@ export type UtteranceInfo = {
   lastVoicedAtMs: number;
   /** Of the segment's events; counts up. */
   revision: number;
+  /** A partial of it is out. */
+  shown: boolean;
 };
 
 export interface LegSink {
@@ -55,6 +46,8 @@ export interface LegSink {
   partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void;
   /** Exactly once per utterance. */
   final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void;
+  /** Speech whose partials are out was not found again after a hand-over. */
+  vanished(leg: LegPipeline, segment: BegunSegment): void;
 }
 
 export type LegOptions = {
@@ -69,10 +62,17 @@ export type LegOptions = {
   readonly sink: LegSink;
   /** Asked at the start of each utterance, because settings change while calls run. */
   hints(): { readonly language: string; readonly vocabulary: readonly string[] };
-  /** After a restart: speech before this was transcribed already. */
-  readonly transcribedToMs?: number;
-  /** Segments' revisions count from here: over those that an earlier process may have published. */
-  readonly firstRevision?: number;
+  readonly resume?: LegResume;
+};
+
+/** What another worker knew of the leg. */
+export type LegResume = {
+  readonly published: LegPublished;
+  /** Undefined where it had no audio yet. */
+  readonly storeRate: StoreRate | undefined;
+  readonly noiseFloorDb: number;
+  /** Segments' revisions count from here: over those that were published before. */
+  readonly firstRevision: number;
 };
 
 export type AcceptResult = "taken" | "duplicate" | "unusable";
@@ -84,31 +84,23 @@ export class LegPipeline implements VoiceSink {
   readonly #segmenter: Segmenter;
   readonly #gate = new EnergyGate();
 
-  #codec = Codec.UNSPECIFIED;
-  #sourceRate = 0;
-  #channels = 0;
-  #decoder: FrameDecoder | undefined;
-  #concealment = new Concealment(voiceRate);
-  /** 8000 for narrowband, 16000 for everything wider: the rate of recording and ring. */
-  storeRate = 0;
-  #toStore: Resampler | undefined;
+  readonly #audio: LegAudio;
+  #storeRate: StoreRate | 0 = 0;
   #toVoice: Resampler | undefined;
   #ring = new AudioRing(1);
-
   #nextSequence = 0;
-  /** Next expected sample, in the codec's rate, from the start of the call. */
-  #nextPosition = -1;
-  /** Next sample of the store, in the store's rate. */
-  #storePosition = 0;
 
   readonly #window = new Int16Array(windowSamples);
   #windowFill = 0;
+  /** The window began on the grid, before its audio. */
+  #windowPadded = false;
   readonly #windowInfo: Window = { position: 0, ringStart: 0, levelDb: 0, lastVoicedAtMs: 0 };
   #voicePosition = 0;
   #runRingStart = 0;
   #runVoiceStart = 0;
   #lastVoicedAtMs = 0;
 
+  #published: PublishedSpeech | undefined;
   #windowCount = 0;
   #run: UtteranceRun | undefined;
   #info: UtteranceInfo | undefined;
@@ -127,7 +119,7 @@ export class LegPipeline implements VoiceSink {
   constructor(options: LegOptions) {
     this.#options = options;
     this.index = options.index;
-    const { settings } = options;
+    const { settings, resume } = options;
     this.#segmenter = new Segmenter({
       threshold: settings.vadThreshold,
       minSpeechWindows: Math.max(1, Math.round(settings.minSpeechMs / windowMs)),
@@ -135,41 +127,34 @@ export class LegPipeline implements VoiceSink {
       maxWindows: Math.round(settings.maxUtteranceMs / windowMs),
     });
     this.#stream = options.detector.open(this);
+    if (resume !== undefined) {
+      this.#published = new PublishedSpeech(resume.published);
+      this.#judgedToMs = resume.published.settledToMs;
+      this.#gate.floorDb = resume.noiseFloorDb;
+    }
+    this.#audio = new LegAudio(
+      options.scratch,
+      {
+        rate: (storeRate) => this.#rate(storeRate),
+        samples: (pcm, length, position) => this.#samples(pcm, length, position),
+        jumped: (position, sampleRate) => this.#jumped(position, sampleRate),
+        lost: (ms, filled) => {
+          this.lostMs += ms;
+          if (filled && this.#info !== undefined) this.#info.lostMs += ms;
+        },
+      },
+      resume?.storeRate,
+    );
   }
 
   /** Takes the leg's next chunk. One that was taken before (same or lower sequence) changes nothing. */
   accept(chunk: MediaChunkView): AcceptResult {
     if (chunk.sequence < this.#nextSequence) return "duplicate";
-    if (!this.#prepare(chunk)) return "unusable";
+    this.#lastVoicedAtMs = chunk.lastVoicedAtMs > 0 ? chunk.lastVoicedAtMs : chunk.occurredAtMs;
+    if (!this.#audio.take(chunk)) return "unusable";
     this.#nextSequence = chunk.sequence + 1;
     this.#lastChunkAtMs = this.#options.clock.monotonicMs();
     this.#marked = false;
-    this.#lastVoicedAtMs = chunk.lastVoicedAtMs > 0 ? chunk.lastVoicedAtMs : chunk.occurredAtMs;
-
-    const skip = this.#align(chunk);
-    const { frame } = this.#options.scratch;
-    const { frameBytes, frameFlags, frameSamples } = chunk;
-    let offset = 0;
-    for (let i = 0; i < frameBytes.length; i++) {
-      const bytes = frameBytes[i]!;
-      const flags = frameFlags.length === 0 ? 0 : frameFlags[i]!;
-      if (i < skip) {
-        offset += bytes;
-        continue;
-      }
-      if ((flags & frameFlag.dtmf) !== 0 || (flags & frameFlag.comfortNoise) !== 0) {
-        frame.fill(0, 0, frameSamples);
-        this.#concealment.good(frame, frameSamples);
-      } else {
-        const decoded = bytes === 0 ? -1 : this.#decoder!.decode(chunk.payload, offset, bytes, frame);
-        if (decoded > 0) {
-          if (decoded < frameSamples) frame.fill(0, decoded, frameSamples);
-          this.#concealment.good(frame, frameSamples);
-        } else this.#lost(frame, frameSamples);
-      }
-      offset += bytes;
-      this.#frame(frame, frameSamples);
-    }
     return "taken";
   }
 
@@ -194,13 +179,38 @@ export class LegPipeline implements VoiceSink {
   close(): void {
     this.#run?.abort();
     this.#stream.close();
-    this.#decoder?.free();
-    this.#decoder = undefined;
+    this.#audio.free();
+  }
+
+  /** The rate of recording and ring; 0 before the first chunk. */
+  get storeRate(): StoreRate | 0 {
+    return this.#storeRate;
   }
 
   /** Where the leg's audio ends so far, milliseconds from the start of the call. */
   get positionMs(): number {
-    return this.storeRate === 0 ? 0 : (this.#storePosition * 1000) / this.storeRate;
+    return this.#audio.positionMs;
+  }
+
+  /** The leg's noise as the energy gate knows it; a leg heard again from here needs it to judge alike. */
+  get noiseFloorDb(): number {
+    return this.#gate.floorDb;
+  }
+
+  /** Windows that wait for the speech detector. */
+  get waitingWindows(): number {
+    return this.#stream.waiting;
+  }
+
+  /** The stream stands still: since the last pause was marked no chunk has come. */
+  get paused(): boolean {
+    return this.#marked;
+  }
+
+  /** Utterances of which partials are out. */
+  get begun(): BegunSegment[] {
+    const all = this.#info === undefined ? [...this.#open] : [...this.#open, this.#info];
+    return [...all.filter(({ shown }) => shown), ...(this.#published?.begun ?? [])];
   }
 
   /** Everything before this is in a final segment or was no speech, milliseconds from the start of the call. */
@@ -210,116 +220,37 @@ export class LegPipeline implements VoiceSink {
     return settled;
   }
 
-  get nextSequence(): number {
-    return this.#nextSequence;
+  #rate(storeRate: StoreRate): void {
+    this.#storeRate = storeRate;
+    this.#ring = new AudioRing(storeRate * 3);
+    this.#toVoice = storeRate === voiceRate ? undefined : new Resampler(storeRate, voiceRate);
   }
 
-  get codec(): Codec {
-    return this.#codec;
-  }
-
-  /** After a restart: chunks before this were taken already. */
-  resumeAt(sequence: number): void {
-    this.#nextSequence = Math.max(this.#nextSequence, sequence);
-  }
-
-  /** Decoder and resamplers for what the chunk carries. @returns false where it cannot be used */
-  #prepare(chunk: MediaChunkView): boolean {
-    if (chunk.frameSamples <= 0 || chunk.frameSamples > maxFrameSamples || chunk.sampleRate < 8000 || chunk.sampleRate > 48000)
-      return false;
-    if (chunk.codec === this.#codec && chunk.sampleRate === this.#sourceRate && chunk.channels === this.#channels) return true;
-    const decoder = createFrameDecoder(chunk.codec, chunk.channels, this.#options.scratch.opus);
-    if (decoder === undefined) return false;
-    this.#decoder?.free();
-    this.#decoder = decoder;
-    if (chunk.sampleRate !== this.#sourceRate) {
-      if (this.#nextPosition >= 0) this.#nextPosition = Math.round((this.#nextPosition * chunk.sampleRate) / this.#sourceRate);
-      if (this.storeRate === 0) {
-        this.storeRate = chunk.sampleRate > 8000 ? 16000 : 8000;
-        this.#ring = new AudioRing(this.storeRate * 3);
-        this.#toVoice = this.storeRate === voiceRate ? undefined : new Resampler(this.storeRate, voiceRate);
-      }
-      this.#toStore = chunk.sampleRate === this.storeRate ? undefined : new Resampler(chunk.sampleRate, this.storeRate, maxFrameSamples);
-      this.#concealment = new Concealment(chunk.sampleRate);
-    }
-    this.#codec = chunk.codec;
-    this.#sourceRate = chunk.sampleRate;
-    this.#channels = chunk.channels;
-    return true;
-  }
-
-  /** Sets the clock of the leg by the chunk's position. @returns frames at its start that were heard already */
-  #align(chunk: MediaChunkView): number {
-    if (this.#nextPosition < 0) {
-      this.#jump(chunk.position);
-      return 0;
-    }
-    const gap = chunk.position - this.#nextPosition;
-    if (gap === 0) return 0;
-    if (gap < 0) {
-      if (-gap < chunk.frameSamples) return 0;
-      return Math.min(chunk.frameBytes.length, Math.ceil(-gap / chunk.frameSamples));
-    }
-    const gapMs = (gap * 1000) / this.#sourceRate;
-    if (chunk.afterPause || gapMs > concealableGapMs) {
-      if (!chunk.afterPause) this.lostMs += gapMs;
-      this.#stream.mark("pause");
-      this.#concealment.reset();
-      this.#jump(chunk.position);
-      return 0;
-    }
-    const { frame } = this.#options.scratch;
-    for (let left = gap; left > 0; ) {
-      const samples = Math.min(left, chunk.frameSamples);
-      this.#lost(frame, samples);
-      this.#frame(frame, samples);
-      left -= samples;
-    }
-    return 0;
-  }
-
-  #jump(position: number): void {
-    this.#nextPosition = position;
-    this.#storePosition = Math.round((position * this.storeRate) / this.#sourceRate);
-    this.#voicePosition = Math.round((position * voiceRate) / this.#sourceRate);
+  #jumped(position: number, sampleRate: number): void {
+    this.#stream.mark("pause");
+    this.#voicePosition = Math.round((position * voiceRate) / sampleRate);
     this.#runVoiceStart = this.#voicePosition;
     this.#runRingStart = this.#ring.head;
-    // Windows lie on one grid from the start of the call, so that audio read again after a restart is cut alike and gets the same ids.
+    // Windows lie on one grid from the start of the call, so that audio heard again by another worker is cut alike and gets the same ids.
     this.#windowFill = this.#voicePosition % windowSamples;
+    this.#windowPadded = this.#windowFill > 0;
     this.#window.fill(0, 0, this.#windowFill);
     this.#voicePosition -= this.#windowFill;
-    this.#toStore?.reset();
     this.#toVoice?.reset();
   }
 
-  #lost(frame: Int16Array, samples: number): void {
-    this.#concealment.lost(frame, samples);
-    const ms = (samples * 1000) / this.#sourceRate;
-    this.lostMs += ms;
-    if (this.#info !== undefined) this.#info.lostMs += ms;
-  }
-
-  /** One decoded frame at the codec's rate: store, ring, windows. */
-  #frame(pcm: Int16Array, samples: number): void {
-    const { stored, voice } = this.#options.scratch;
-    this.#nextPosition += samples;
-    let store = pcm;
-    let storeSamples = samples;
-    if (this.#toStore !== undefined) {
-      storeSamples = this.#toStore.process(pcm, samples, stored);
-      store = stored;
-    }
-    this.#options.sink.audio(this, store, storeSamples, this.#storePosition);
-    this.#storePosition += storeSamples;
-    this.#ring.write(store, storeSamples);
-    let voiceSamples = storeSamples;
+  /** Decoded audio: recording, ring, windows. */
+  #samples(store: Int16Array, length: number, position: number): void {
+    this.#options.sink.audio(this, store, length, position);
+    this.#ring.write(store, length);
     let source = store;
+    let count = length;
     if (this.#toVoice !== undefined) {
-      voiceSamples = this.#toVoice.process(store, storeSamples, voice);
-      source = voice;
+      source = this.#options.scratch.voice;
+      count = this.#toVoice.process(store, length, source);
     }
     const window = this.#window;
-    for (let i = 0; i < voiceSamples; i++) {
+    for (let i = 0; i < count; i++) {
       window[this.#windowFill++] = source[i]!;
       if (this.#windowFill === windowSamples) this.#windowFull();
     }
@@ -332,11 +263,13 @@ export class LegPipeline implements VoiceSink {
     info.position = this.#voicePosition;
     // The first window of a run may begin before its audio, on the grid: never reach back into the audio of the run before.
     const sinceRun = Math.max(0, this.#voicePosition - this.#runVoiceStart);
-    info.ringStart = this.#runRingStart + Math.round((sinceRun * this.storeRate) / voiceRate);
+    info.ringStart = this.#runRingStart + Math.round((sinceRun * this.#storeRate) / voiceRate);
     info.levelDb = levelDb(this.#window, 0, windowSamples);
     info.lastVoicedAtMs = this.#lastVoicedAtMs;
     this.#voicePosition += windowSamples;
-    const open = this.#gate.step(info.levelDb);
+    // A window that is silence in part tells nothing of the leg's noise.
+    const open = this.#gate.step(info.levelDb, !this.#windowPadded);
+    this.#windowPadded = false;
     this.#stream.push(this.#window, info, open, open ? this.#gate.probability(info.levelDb) : 0);
   }
 
@@ -345,9 +278,9 @@ export class LegPipeline implements VoiceSink {
     const number = this.#windowCount++;
     const segmenter = this.#segmenter;
     const fromMs = window.position / 8;
-    if (fromMs < (this.#options.transcribedToMs ?? 0)) return;
+    if (this.#published !== undefined && this.#wasPublished(window, fromMs, probability)) return;
     const change = segmenter.step(number, probability, window.levelDb);
-    const ringPerWindow = (windowSamples * this.storeRate) / voiceRate;
+    const ringPerWindow = (windowSamples * this.#storeRate) / voiceRate;
     const windowEnd = window.ringStart + ringPerWindow;
     switch (change) {
       case "start": {
@@ -357,7 +290,7 @@ export class LegPipeline implements VoiceSink {
         this.#begin(
           startMs,
           startMs - preRollMs,
-          window.ringStart - back * ringPerWindow - Math.round((preRollMs * this.storeRate) / 1000),
+          window.ringStart - back * ringPerWindow - Math.round((preRollMs * this.#storeRate) / 1000),
         );
         this.#voiced(window, startMs, fromMs + windowMs);
         break;
@@ -392,9 +325,32 @@ export class LegPipeline implements VoiceSink {
     const open = this.#segmenter.reset();
     if (open && this.#info !== undefined) this.#finish(this.#ring.head, this.#info.endMs);
     if (kind === "end") {
+      this.#dropVanished(Number.POSITIVE_INFINITY);
       this.#onEnd?.();
       this.#onEnd = undefined;
     }
+  }
+
+  /** After a hand-over. @returns true where the window needs no more: its speech has its words already */
+  #wasPublished(window: Readonly<Window>, fromMs: number, probability: number): boolean {
+    const published = this.#published!;
+    this.#dropVanished(fromMs);
+    const found = published.at(fromMs);
+    if (found === "new") {
+      if (published.isPast(fromMs)) this.#published = undefined;
+      return false;
+    }
+    if (found === "settled") return true;
+    if (found === "before-final" && this.#segmenter.speaking) return false;
+    if (this.#segmenter.reset()) this.#finish(window.ringStart, fromMs);
+    if (found === "final" && probability >= this.#options.settings.vadThreshold - hysteresis)
+      this.#options.sink.speech(this, fromMs, fromMs + windowMs);
+    this.#judgedToMs = fromMs + windowMs;
+    return true;
+  }
+
+  #dropVanished(fromMs: number): void {
+    for (const segment of this.#published?.vanished(fromMs) ?? []) this.#options.sink.vanished(this, segment);
   }
 
   /** Pre-roll never reaches back over a pause. */
@@ -405,13 +361,15 @@ export class LegPipeline implements VoiceSink {
 
   #begin(startMs: number, feedStartMs: number, fromRing: number): void {
     const options = this.#options;
+    const begun = this.#published?.adopt(startMs);
     const info: UtteranceInfo = {
-      startMs,
+      startMs: begun?.startMs ?? startMs,
       endMs: startMs,
       feedStartMs,
       lostMs: 0,
       lastVoicedAtMs: 0,
-      revision: options.firstRevision ?? 0,
+      revision: Math.max(options.resume?.firstRevision ?? 0, begun?.revision ?? 0),
+      shown: begun !== undefined,
     };
     const { language, vocabulary } = options.hints();
     this.#info = info;
@@ -421,7 +379,7 @@ export class LegPipeline implements VoiceSink {
         clock: options.clock,
         scratch: options.scratch.feed,
         ring: this.#ring,
-        ringRate: this.storeRate,
+        ringRate: this.#storeRate,
         tenantId: options.tenantId,
         callId: options.callId,
         leg: this.index,

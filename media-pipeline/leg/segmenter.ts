@@ -13,7 +13,7 @@ export type SegmenterOptions = {
 export type SegmentChange = "none" | "voiced" | "start" | "end" | "split";
 
 /** Speech stays speech down to this much under the threshold. */
-const hysteresis = 0.15;
+export const hysteresis = 0.15;
 /** A candidate that falls silent for this long before it has enough speech was a noise. */
 const candidatePatience = 5;
 /** An utterance at its limit is split at the quietest of this many newest windows (one second). */

@@ -19,7 +19,11 @@ const store = new MemoryObjectStore();
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "earshot-recorder-"));
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
+const opened: CallRecorder[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.suspend();
+  await rm(root, { recursive: true, force: true });
+});
 
 const { AGENT, CALLER } = Speaker;
 const two = [
@@ -27,17 +31,21 @@ const two = [
   { index: 1, speaker: CALLER },
 ];
 
-async function recorder(more: { budget?: SpoolBudget; maxRecordingMs?: number; folder?: string } = {}): Promise<CallRecorder> {
-  const one = new CallRecorder({
-    tenantId: tenantId("t"),
-    callId: callId("c"),
-    folder: join(root, "call"),
-    budget: new SpoolBudget(1e9),
-    maxRecordingMs: 60_000,
-    objectStore: store,
-    onFailure: () => {},
-    ...more,
-  });
+const options = {
+  tenantId: tenantId("t"),
+  callId: callId("c"),
+  budget: new SpoolBudget(1e9),
+  maxRecordingMs: 60_000,
+  objectStore: store,
+  run: undefined,
+  onFailure: () => {},
+};
+
+async function recorder(
+  more: { budget?: SpoolBudget; maxRecordingMs?: number; folder?: string; run?: number } = {},
+): Promise<CallRecorder> {
+  const one = new CallRecorder({ ...options, folder: join(root, "call"), budget: new SpoolBudget(1e9), ...more });
+  opened.push(one);
   await one.open();
   return one;
 }
@@ -51,7 +59,7 @@ describe("a call's recording", () => {
     one.write(1, 8000, constant(-200, 4000), 4000, 4000);
     one.write(0, 8000, constant(1000, 8000), 8000, 0);
     one.write(2, 8000, constant(50, 1600), 1600, 6400);
-    const result = await one.finish([...two, { index: 2, speaker: CALLER }]);
+    const result = await one.store([...two, { index: 2, speaker: CALLER }]);
     expect(result).toMatchObject({ bytes: 44 + 8000 * 4, durationMs: 1000, sampleRate: 8000, channels: 2, channelLegs: [0, 1] });
     const { pcm } = stored();
     expect([pcm[0], pcm[1], pcm[2 * 5000 + 1], pcm[2 * 7000], pcm[2 * 7000 + 1]]).toEqual([1000, 0, -200, 1000, -150]);
@@ -59,6 +67,8 @@ describe("a call's recording", () => {
       [7, 7, 7, 7],
       [0, 0, 1, 1],
     ]);
+    expect(existsSync(join(root, "call"))).toBe(true);
+    await one.discard();
     expect(existsSync(join(root, "call"))).toBe(false);
   });
 
@@ -68,7 +78,7 @@ describe("a call's recording", () => {
       Int16Array.from({ length: rate * 3 }, (_, i) => 8000 * Math.sin((2 * Math.PI * 400 * i) / rate));
     for (let at = 0; at < 24_000; at += 800) one.write(0, 8000, tone(8000).subarray(at, at + 800), 800, at);
     one.write(1, 16000, tone(16000), 48_000, 0);
-    const result = await one.finish(two);
+    const result = await one.store(two);
     expect(result).toMatchObject({ sampleRate: 16000, durationMs: 3000 });
     const { pcm } = stored();
     let same = 0;
@@ -79,16 +89,16 @@ describe("a call's recording", () => {
   it("names the silent side's leg, or none", async () => {
     const one = await recorder();
     one.write(1, 8000, constant(9, 800), 800, 0);
-    expect((await one.finish(two))!.channelLegs).toEqual([0, 1]);
+    expect((await one.store(two))!.channelLegs).toEqual([0, 1]);
     const other = await recorder();
     other.write(1, 8000, constant(9, 800), 800, 0);
     other.write(2, 8000, constant(9, 800), 800, 0);
-    expect((await other.finish([1, 2].map((index) => ({ index, speaker: CALLER }))))!.channelLegs).toEqual([noLeg, 1]);
+    expect((await other.store([1, 2].map((index) => ({ index, speaker: CALLER }))))!.channelLegs).toEqual([noLeg, 1]);
   });
 
   it("stores nothing where nothing came", async () => {
     store.objects.clear();
-    expect(await (await recorder()).finish(two)).toBeUndefined();
+    expect(await (await recorder()).store(two)).toBeUndefined();
     expect(store.objects.size).toBe(0);
   });
 
@@ -98,7 +108,7 @@ describe("a call's recording", () => {
     await first.flush();
     const second = await recorder();
     second.write(0, 8000, constant(7, 8000), 8000, 12_000);
-    const result = await second.finish([two[0]!]);
+    const result = await second.store([two[0]!]);
     expect(result).toMatchObject({ durationMs: 2500, channels: 1 });
     expect(stored().pcm.every((sample) => sample === 7)).toBe(true);
   });
@@ -107,13 +117,14 @@ describe("a call's recording", () => {
     const long = await recorder({ maxRecordingMs: 1000 });
     for (let at = 0; at < 16_000; at += 800) long.write(0, 8000, constant(1, 800), 800, at);
     expect(long.omittedMs).toBe(1000);
-    expect((await long.finish([two[0]!]))!.durationMs).toBe(1000);
+    expect((await long.store([two[0]!]))!.durationMs).toBe(1000);
     const budget = new SpoolBudget(20_000);
     const full = await recorder({ budget });
     for (let at = 0; at < 32_000; at += 800) full.write(0, 8000, constant(1, 800), 800, at);
     await full.flush();
     expect(full.omittedMs).toBeGreaterThan(2000);
-    await full.finish([two[0]!]);
+    await full.store([two[0]!]);
+    await full.discard();
     expect(budget.used).toBe(0);
   });
 
@@ -147,9 +158,54 @@ describe("a call's recording", () => {
     const one = await recorder();
     one.write(0, 8000, constant(1, 800), 800, 0);
     store.failing = true;
-    await expect(one.finish(two)).rejects.toMatchObject({ code: "store_down" });
+    await expect(one.store(two)).rejects.toMatchObject({ code: "store_down" });
     store.failing = false;
     expect(await readdir(join(root, "call"))).toEqual(["leg-0-8000.pcm"]);
+    expect((await one.store(two))!.durationMs).toBe(100);
+  });
+
+  it("is whole on another machine: what was put into parts comes from there, what was not is heard again", async () => {
+    const parts = (): string[] => [...store.objects.keys()].filter((key) => key.includes("/checkpoints/"));
+    const first = await recorder({ run: 0 });
+    first.write(0, 8000, constant(5, 12_000), 12_000, 0);
+    first.write(1, 16000, constant(6, 24_000), 24_000, 8000);
+    expect([first.safeToMs(0), first.safeToMs(1)]).toEqual([0, 0]);
+    await first.storePart();
+    expect([first.safeToMs(0), first.safeToMs(1), first.freshBytes]).toEqual([1500, 2000, 0]);
+    first.write(0, 8000, constant(5, 8000), 8000, 12_000);
+    await rm(join(root, "call"), { recursive: true });
+    expect(parts()).toHaveLength(1);
+    const second = new CallRecorder({ ...options, folder: join(root, "elsewhere"), run: 1 });
+    await second.open([{ leg: 0, sampleRate: 8000, toMs: 1500 }]);
+    // Heard again from a second before: what is kept is not written again.
+    second.write(0, 8000, constant(99, 4000), 4000, 8000);
+    second.write(0, 8000, constant(5, 8000), 8000, 12_000);
+    await second.storePart();
+    expect((await second.store(two))!.durationMs).toBe(2500);
+    const { pcm } = stored();
+    const left = pcm.filter((_, i) => i % 2 === 0);
+    expect(left.subarray(200, 39_800).every((sample) => Math.abs(sample - 5) <= 1)).toBe(true);
+    await second.deleteParts();
+    expect(parts()).toEqual([]);
+    await second.discard();
+  });
+
+  it("fills in from the event log what the disk had refused", async () => {
+    const folder = join(root, "away");
+    const one = await recorder({ folder });
+    await rm(folder, { recursive: true });
+    one.write(0, 8000, constant(3, 8192), 8192, 0);
+    await one.flush();
+    expect([one.missingMs, one.canRefill, one.safeToMs(0)]).toEqual([1024, false, 0]);
+    await mkdir(folder);
+    one.write(0, 8000, constant(3, 8192), 8192, 8192);
+    await one.flush();
+    expect([one.canRefill, one.safeToMs(0)]).toEqual([true, 0]);
+    one.refill(0, 8000, constant(3, 16_384), 16_384, 0);
+    await one.flush();
+    expect([one.missingMs, one.canRefill, one.safeToMs(0), one.omittedMs]).toEqual([0, false, 2048, 0]);
+    await one.store([two[0]!]);
+    expect(stored().pcm.every((sample) => sample === 3)).toBe(true);
   });
 });
 

@@ -52,9 +52,10 @@ export class PipelineHarness {
     return harness;
   }
 
-  /** A second pipeline on the same log, store and spool, as after a restart. */
-  create(): Pipeline {
-    const { settings, metrics, eventLog, objectStore, recogniser } = this;
+  /** A second pipeline on the same log, store and spool, as after a restart; with a spool of its own, as on another machine. */
+  create(spool = "spool", recogniser = this.recogniser): Pipeline {
+    const { metrics, eventLog, objectStore } = this;
+    const settings = { ...this.settings, spoolDir: join(this.#folder, spool) };
     return createPipeline({ settings, log: silentLog, metrics, clock: systemClock, eventLog, objectStore, recogniser });
   }
 
@@ -95,8 +96,9 @@ export class PipelineHarness {
       for (const chunks of legs) if (chunks[i] !== undefined) this.eventLog.append("media.v1", call, chunks[i]!);
   }
 
+  /** Empty records end a key and are no events. */
   events(topic: TopicName): Event[] {
-    return (this.eventLog.topics.get(topic) ?? []).map((record) => decodeEvent(record.value));
+    return (this.eventLog.topics.get(topic) ?? []).flatMap(({ value }) => (value.length === 0 ? [] : [decodeEvent(value)]));
   }
 
   payloads<C extends PayloadCase>(topic: TopicName, kind: C): PayloadOf<C>[] {

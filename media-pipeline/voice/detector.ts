@@ -33,6 +33,8 @@ export interface VoiceStream {
   /** Comes back through `marked` behind all windows pushed before it. */
   mark(kind: "pause" | "end"): void;
   close(): void;
+  /** Windows and marks not yet judged. */
+  readonly waiting: number;
 }
 
 export interface VoiceDetector extends Component {

@@ -13,6 +13,7 @@ export function createEnergyDetector(reason: string): VoiceDetector {
         push: (_pcm, window, open, energyProbability) => sink.judged(window, open ? energyProbability : 0),
         mark: (kind) => sink.marked(kind),
         close: () => {},
+        waiting: 0,
       };
     },
   };

@@ -60,6 +60,10 @@ class Stream implements VoiceStream {
   close(): void {
     this.closed = true;
   }
+
+  get waiting(): number {
+    return this.queue.length;
+  }
 }
 
 export class SileroDetector implements VoiceDetector {

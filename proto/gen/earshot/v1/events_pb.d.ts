@@ -146,6 +146,12 @@ export declare type Event = Message<"earshot.v1.Event"> & {
     case: "inviteRefused";
   } | {
     /**
+     * @generated from field: earshot.v1.CallCheckpoint call_checkpoint = 72;
+     */
+    value: CallCheckpoint;
+    case: "callCheckpoint";
+  } | {
+    /**
      * @generated from field: earshot.v1.DeadLetter dead_letter = 80;
      */
     value: DeadLetter;
@@ -900,6 +906,169 @@ export declare type RecordingStored = Message<"earshot.v1.RecordingStored"> & {
  * Use `create(RecordingStoredSchema)` to create a new message.
  */
 export declare const RecordingStoredSchema: GenMessage<RecordingStored>;
+
+/**
+ * What another worker needs to go on with a call.
+ *
+ * @generated from message earshot.v1.CallCheckpoint
+ */
+export declare type CallCheckpoint = Message<"earshot.v1.CallCheckpoint"> & {
+  /**
+   * @generated from field: double started_at_ms = 1;
+   */
+  startedAtMs: number;
+
+  /**
+   * @generated from field: repeated earshot.v1.LegSpeaker legs = 2;
+   */
+  legs: LegSpeaker[];
+
+  /**
+   * live | ended | said (nothing but the recording is open) | stored
+   *
+   * @generated from field: string stage = 3;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: double ended_at_ms = 4;
+   */
+  endedAtMs: number;
+
+  /**
+   * @generated from field: uint32 partition = 5;
+   */
+  partition: number;
+
+  /**
+   * Records of media.v1 from here on are to be read again; -1 = where its audio begins is not known.
+   *
+   * @generated from field: double replay_from = 6;
+   */
+  replayFrom: number;
+
+  /**
+   * Segments on transcripts.v1 from here on may be newer than this state.
+   *
+   * @generated from field: double transcripts_from = 7;
+   */
+  transcriptsFrom: number;
+
+  /**
+   * Workers that have had the call before this one.
+   *
+   * @generated from field: uint32 takeovers = 8;
+   */
+  takeovers: number;
+
+  /**
+   * @generated from field: uint32 segments = 9;
+   */
+  segments: number;
+
+  /**
+   * @generated from field: uint32 failed_segments = 10;
+   */
+  failedSegments: number;
+
+  /**
+   * Events of conversation.v1 so far.
+   *
+   * @generated from field: uint32 conversations = 11;
+   */
+  conversations: number;
+
+  /**
+   * @generated from field: double listen_until_ms = 12;
+   */
+  listenUntilMs: number;
+
+  /**
+   * @generated from field: repeated earshot.v1.LegCheckpoint streams = 13;
+   */
+  streams: LegCheckpoint[];
+
+  /**
+   * What its recording lacks for good.
+   *
+   * @generated from field: double omitted_ms = 14;
+   */
+  omittedMs: number;
+};
+
+/**
+ * Describes the message earshot.v1.CallCheckpoint.
+ * Use `create(CallCheckpointSchema)` to create a new message.
+ */
+export declare const CallCheckpointSchema: GenMessage<CallCheckpoint>;
+
+/**
+ * @generated from message earshot.v1.LegCheckpoint
+ */
+export declare type LegCheckpoint = Message<"earshot.v1.LegCheckpoint"> & {
+  /**
+   * @generated from field: uint32 leg = 1;
+   */
+  leg: number;
+
+  /**
+   * Rate of its recording, Hz.
+   *
+   * @generated from field: uint32 store_rate = 2;
+   */
+  storeRate: number;
+
+  /**
+   * Speech before this has its words, or was none; milliseconds from the start of the call.
+   *
+   * @generated from field: double settled_to_ms = 3;
+   */
+  settledToMs: number;
+
+  /**
+   * The recording is kept safe up to here.
+   *
+   * @generated from field: double recorded_to_ms = 4;
+   */
+  recordedToMs: number;
+
+  /**
+   * Stretches of speech, of final segments beyond settled_to_ms: each number counts on from the one before, in milliseconds.
+   *
+   * @generated from field: repeated uint32 speech = 5;
+   */
+  speech: number[];
+
+  /**
+   * @generated from field: repeated uint32 finals = 6;
+   */
+  finals: number[];
+
+  /**
+   * @generated from field: uint32 words = 7;
+   */
+  words: number;
+
+  /**
+   * Of the energy gate, where the replay begins.
+   *
+   * @generated from field: float noise_floor_db = 8;
+   */
+  noiseFloorDb: number;
+
+  /**
+   * Segments of which only partials are out: start and revision in turn.
+   *
+   * @generated from field: repeated uint32 begun = 9;
+   */
+  begun: number[];
+};
+
+/**
+ * Describes the message earshot.v1.LegCheckpoint.
+ * Use `create(LegCheckpointSchema)` to create a new message.
+ */
+export declare const LegCheckpointSchema: GenMessage<LegCheckpoint>;
 
 /**
  * @generated from message earshot.v1.StageReached

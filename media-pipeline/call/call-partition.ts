@@ -1,0 +1,329 @@
+/**
+ * The calls of one partition, which this worker alone has: what the log says of them is handled one batch after another, so that a call's start,
+ * its audio and its end meet in order although they come on different topics.
+ */
+import { join } from "node:path";
+import type { EventLog, LogRecord } from "@earshot/platform/event-log/port.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import { decodeEvent, type Event, type PayloadOf } from "@earshot/proto/event.ts";
+import { callId, tenantId } from "@earshot/proto/ids.ts";
+import { decodeMediaChunk } from "@earshot/proto/media-chunk-codec.ts";
+import type { CallStates } from "../checkpoint/call-states.ts";
+import type { Checkpointer } from "../checkpoint/checkpointer.ts";
+import { Publisher } from "../events/publisher.ts";
+import { folderName } from "../recording/spool.ts";
+import { CallSession, type SessionDeps } from "./call-session.ts";
+import type { CallState } from "./call-state.ts";
+import { EarlyAudio } from "./early-audio.ts";
+import { CallFinisher } from "./finish-call.ts";
+import type { RecentCalls } from "./recent-calls.ts";
+import { readMedia } from "./replay.ts";
+import { within } from "./within.ts";
+
+export type PartitionDeps = Omit<SessionDeps, "publisher"> & {
+  readonly eventLog: EventLog;
+  readonly states: CallStates;
+  readonly checkpointer: Checkpointer;
+  /** Shared by all partitions of this worker. */
+  readonly recent: RecentCalls;
+  readonly spoolDir: string;
+  /** Calls under way, over all partitions of this worker. */
+  liveCalls(): number;
+  /** Resolves when this worker has handled all audio that is in the log now. */
+  drained(): Promise<void>;
+  /** false after a standstill: another worker may have the calls. */
+  isAwake(): boolean;
+};
+
+/** Clocks of two machines that write to the log differ by less. */
+const clockSkewMs = 2000;
+const lookBackRecords = 500;
+const congestionMs = 5;
+/** So much audio, in parts, the log has for certain. */
+const fewParts = 8;
+const longestCongestionMs = 2000;
+
+export class CallPartition {
+  readonly index: number;
+  readonly #deps: PartitionDeps;
+  readonly #sessionDeps: SessionDeps;
+  readonly #early: EarlyAudio;
+  readonly #finisher: CallFinisher;
+  readonly sessions = new Map<string, CallSession>();
+  #turn: Promise<void> = Promise.resolve();
+  /** Nothing more is said of the calls here. */
+  #given = false;
+  #givingUp: Promise<void> | undefined;
+  readonly #assignedAtMs: number;
+  readonly #assignedAtMonotonicMs: number;
+  #awaitsFirstChunk = false;
+  /** Offset of media.v1 behind everything that was handled; -1 = nothing yet. */
+  mediaNext = -1;
+
+  constructor(index: number, deps: PartitionDeps) {
+    this.index = index;
+    this.#deps = deps;
+    const publisher = new Publisher(deps.eventLog, deps.log, () => !this.#given && deps.isAwake());
+    this.#sessionDeps = { ...deps, publisher };
+    this.#early = new EarlyAudio({ calls: deps.settings.pendingCalls, heldMs: deps.settings.pendingMs });
+    this.#finisher = new CallFinisher({ ...this.#sessionDeps, eventLog: deps.eventLog, states: deps.states, isGiven: () => this.#given });
+    this.#assignedAtMs = deps.clock.now();
+    this.#assignedAtMonotonicMs = deps.clock.monotonicMs();
+  }
+
+  /** @throws EarshotError unavailable where the partition has been given up */
+  handle(batch: readonly LogRecord[]): Promise<void> {
+    const work = this.#turn.then(() => {
+      if (this.#given) throw new EarshotError("unavailable", "partition_given_up", "The calls of this partition are another worker's now.");
+      switch (batch[0]?.topic) {
+        case "media.v1":
+          return this.#onMedia(batch);
+        case "calls.v1":
+          return this.#onCalls(batch);
+        default:
+          return this.#onCommands(batch);
+      }
+    });
+    this.#turn = work.catch(() => {});
+    return work;
+  }
+
+  async #onMedia(batch: readonly LogRecord[]): Promise<void> {
+    const { recent, metrics, clock } = this.#deps;
+    for (const { key, value, offset } of batch) {
+      const session = this.sessions.get(key);
+      if (session !== undefined) {
+        if (session.accept(decodeMediaChunk(value), offset)) await this.#catchUp(session);
+        if (this.#awaitsFirstChunk) {
+          this.#awaitsFirstChunk = false;
+          metrics.takeOver.observe((clock.monotonicMs() - this.#assignedAtMonotonicMs) / 1000);
+        }
+      } else if (recent.has(key)) metrics.chunks.inc({ outcome: "after_end" });
+      else if (!this.#early.note(key, offset, clock.monotonicMs())) metrics.chunks.inc({ outcome: "unknown_call" });
+    }
+    this.mediaNext = Math.max(this.mediaNext, batch.at(-1)!.offset + 1);
+  }
+
+  /** Audio comes faster than the speech detector hears it: after an outage, or when a call is taken over. */
+  async #catchUp(session: CallSession): Promise<void> {
+    const { clock } = this.#deps;
+    const until = clock.monotonicMs() + longestCongestionMs;
+    while (session.congested && clock.monotonicMs() < until) await new Promise<void>((resolve) => clock.after(congestionMs, resolve));
+  }
+
+  async #onCalls(batch: readonly LogRecord[]): Promise<void> {
+    const changed = new Set<CallSession>();
+    const ended: CallSession[] = [];
+    for (const record of batch) {
+      const event = decodeEvent(record.value);
+      const { payload } = event;
+      const session = this.sessions.get(event.callId);
+      if (payload.case === "callStarted") {
+        // One that is known was started twice, or taken over: its legs may have been corrected since.
+        if (session !== undefined) continue;
+        const opened = await this.#open(event, payload.value.startedAtMs, payload.value.legs, record.appendedAtMs);
+        if (opened !== undefined) changed.add(opened);
+      } else if (payload.case === "callUpdated" && session !== undefined) {
+        session.setLegs(payload.value.legs);
+        changed.add(session);
+      } else if (payload.case === "callEnded") {
+        const { startedAtMs, endedAtMs, legs } = payload.value;
+        const known = session ?? (await this.#open(event, startedAtMs || endedAtMs, legs, record.appendedAtMs));
+        if (known === undefined || this.#finisher.isFinishing(known)) continue;
+        if (legs.length > 0) known.setLegs(legs);
+        if (known.stage === "live") known.markEnded(endedAtMs);
+        changed.add(known);
+        ended.push(known);
+      }
+    }
+    // Before the offset moves past them: whoever comes next must know of these calls.
+    await this.#deps.checkpointer.save([...changed], () => this.mediaNext);
+    for (const session of ended) this.#finish(session);
+  }
+
+  async #onCommands(batch: readonly LogRecord[]): Promise<void> {
+    const changed = new Set<CallSession>();
+    for (const record of batch) {
+      const event = decodeEvent(record.value);
+      if (event.payload.case !== "callCommand") continue;
+      const { command } = event.payload.value;
+      const session = this.sessions.get(event.callId);
+      // The tenant of the command must be the call's: ids are not secrets.
+      if (session === undefined || session.call.tenantId !== event.tenantId) continue;
+      if (command.case === "listen") session.listen(command.value.untilMs);
+      else if (command.case === "setLegSpeakers") session.setLegs(command.value.legs.map(({ leg, speaker }) => ({ index: leg, speaker })));
+      else continue;
+      changed.add(session);
+    }
+    await this.#deps.checkpointer.save([...changed], () => this.mediaNext);
+  }
+
+  async #open(
+    event: Event,
+    startedAtMs: number,
+    legs: PayloadOf<"callStarted">["legs"],
+    appendedAtMs: number,
+  ): Promise<CallSession | undefined> {
+    const { recent, settings, clock, states, liveCalls } = this.#deps;
+    if (recent.has(event.callId)) return undefined;
+    const call = { tenantId: tenantId(event.tenantId), callId: callId(event.callId), traceparent: event.traceparent };
+    if (liveCalls() >= settings.maxCalls) {
+      const why = { detail: "The pipeline is full.", remedy: "Add a pipeline, or raise EARSHOT_PIPELINE_MAX_CALLS." };
+      for (const stage of ["record", "transcript"] as const) this.#sessionDeps.publisher.stage(call, stage, "failed", clock.now(), why);
+      await states.end(call.callId);
+      recent.add(event.callId);
+      return undefined;
+    }
+    const session = await this.#create(call, startedAtMs);
+    session.setLegs(legs);
+    this.sessions.set(event.callId, session);
+    const from = await this.#firstAudio(event.callId, appendedAtMs);
+    if (from !== undefined) await this.#hearAgain(from, this.mediaNext, new Map([[event.callId, session]]));
+    return session;
+  }
+
+  async #create(call: CallSession["call"], startedAtMs: number, state?: CallState): Promise<CallSession> {
+    const folder = join(this.#deps.spoolDir, folderName(call.tenantId, call.callId));
+    const session = new CallSession(this.#sessionDeps, call, startedAtMs, folder, this.index, state);
+    try {
+      await session.open();
+      return session;
+    } catch (error) {
+      await session.drop();
+      throw error;
+    }
+  }
+
+  /**
+   * Where audio of a call may lie that was handled before its start. A worker that has just taken the partition over cannot have noted what the one
+   * before it passed by: it looks back to where the log was when the start was written.
+   */
+  async #firstAudio(call: string, appendedAtMs: number): Promise<number | undefined> {
+    const noted = this.#early.take(call);
+    if (noted !== undefined || this.mediaNext < 0 || appendedAtMs > this.#assignedAtMs + clockSkewMs) return noted;
+    for (let from = this.mediaNext; from > 0; ) {
+      from = Math.max(0, from - lookBackRecords);
+      const [first] = await this.#deps.eventLog.read("media.v1", this.index, from, 1);
+      if (first === undefined || first.offset >= this.mediaNext || first.appendedAtMs < appendedAtMs - clockSkewMs) return from;
+    }
+    return 0;
+  }
+
+  async #hearAgain(from: number, to: number, sessions: ReadonlyMap<string, CallSession>): Promise<void> {
+    await readMedia(this.#deps, this.index, from, to, async (key, offset, value) => {
+      const session = sessions.get(key);
+      if (session?.accept(decodeMediaChunk(value), offset) === true) await this.#catchUp(session);
+    });
+  }
+
+  /**
+   * Takes calls up where another worker, or this one before a restart, has left them.
+   * @throws EarshotError where log or spool cannot be used now; then nothing is taken up
+   */
+  async takeUp(states: readonly CallState[]): Promise<void> {
+    const { eventLog, log, metrics, checkpointer, settings } = this.#deps;
+    if (states.length === 0) return;
+    const bounds = (await eventLog.bounds("media.v1")).find(({ partition }) => partition === this.index);
+    const [first, next] = [bounds?.first ?? 0, bounds?.next ?? 0];
+    const live = new Map<string, CallSession>();
+    let from = next;
+    for (const [i, state] of states.entries()) {
+      const { call, checkpoint } = state;
+      const session = await this.#create(call, checkpoint.startedAtMs, state);
+      // Not all at once, from now on.
+      session.saveDueAtMs = this.#assignedAtMonotonicMs + (settings.checkpointIntervalMs * (i + 1)) / states.length;
+      this.sessions.set(call.callId, session);
+      metrics.restored.inc();
+      if (session.stage === "said" || session.stage === "stored") continue;
+      live.set(call.callId, session);
+      if (checkpoint.replayFrom >= 0 && checkpoint.replayFrom < first) session.cutOff();
+      from = Math.min(from, Math.max(first, checkpoint.replayFrom));
+    }
+    // Their number of hand-overs grows before anything is said or stored in their name.
+    await checkpointer.save([...this.sessions.values()], () => this.mediaNext);
+    log.info({ calls: states.length, partition: this.index, records: next - from }, "calls are taken up where they were left");
+    this.#awaitsFirstChunk = live.size > 0;
+    await this.#hearAgain(from, next, live);
+    this.mediaNext = next;
+  }
+
+  /** Finishes what had ended before it was taken up. Only when the partition's records come: some may concern these calls. */
+  finishEnded(): void {
+    for (const session of this.sessions.values()) if (session.stage !== "live") this.#finish(session);
+  }
+
+  /** In the background: the audio that is still in the log, then the last words, then the recording. */
+  #finish(session: CallSession): void {
+    const { clock, settings, recent, log, checkpointer } = this.#deps;
+    void this.#finisher.finish(session, async () => {
+      await within(clock, settings.callEndDeadlineMs, this.#deps.drained());
+      await this.#turn;
+      await session.finishWords();
+      if (this.#given) return;
+      recent.add(session.call.callId);
+      this.sessions.delete(session.call.callId);
+      const save = checkpointer.save([session], () => -1);
+      await save.catch((error: unknown) =>
+        log.warn({ err: error, callId: session.call.callId }, "the state of an ended call was not saved"),
+      );
+    });
+  }
+
+  tick(nowMs: number): void {
+    const { settings, log, shared, metrics } = this.#deps;
+    for (const session of this.sessions.values()) {
+      session.tick(nowMs);
+      if (session.stage !== "live") continue;
+      const idle = nowMs - session.lastHeardAtMs;
+      // Where workers share the log a gateway still says when a call ends: one on hold is not given up.
+      if (idle > settings.callIdleMs || (!shared && session.isRestored && idle > settings.orphanCallMs)) {
+        const { callId, tenantId } = session.call;
+        log.warn({ callId, tenantId }, "a call without audio and without an end is finished");
+        session.markEnded(0);
+        this.#finish(session);
+      } else if (session.recorder.canRefill) void this.#finisher.refill(session);
+    }
+    const dropped = this.#early.expire(nowMs);
+    if (dropped > 0) metrics.chunks.inc({ outcome: "unknown_call" }, dropped);
+  }
+
+  /** Resolves when no call is being finished. */
+  finished(): Promise<void> {
+    return this.#finisher.idle();
+  }
+
+  /**
+   * Gives the calls up; they go on elsewhere. Nothing is said of what is under way: it is heard again there, from its start.
+   * @param saving false: another worker may have them already
+   */
+  giveUp(saving: boolean): Promise<void> {
+    this.#givingUp ??= this.#giveUp(saving);
+    return this.#givingUp;
+  }
+
+  async #giveUp(saving: boolean): Promise<void> {
+    const { settings, log, shared } = this.#deps;
+    const saved = saving && (await this.#saveAll());
+    if (saving && !saved)
+      log.warn({ partition: this.index }, "the state of calls could not be saved in time; the next worker hears more of them again");
+    this.#given = true;
+    await this.#finisher.abandon();
+    for (const session of this.sessions.values()) {
+      await session.drop();
+      // What no part has is in the log. Where the object store has been away for long, the spool keeps the only copy.
+      if (saved && shared && session.recorder.freshBytes < settings.checkpointPartBytes * fewParts) await session.recorder.discard();
+    }
+    this.sessions.clear();
+  }
+
+  async #saveAll(): Promise<boolean> {
+    const { clock, settings, checkpointer, eventLog } = this.#deps;
+    const sessions = [...this.sessions.values()];
+    const save = async (): Promise<void> => {
+      await Promise.all(sessions.map(({ recorder }) => recorder.flush()));
+      await checkpointer.save(sessions, () => this.mediaNext);
+      await eventLog.flush();
+    };
+    return within(clock, settings.handOverMs, save());
+  }
+}
