@@ -236,7 +236,7 @@ export class CallPartition {
       metrics.restored.inc();
       if (session.stage === "said" || session.stage === "stored") continue;
       live.set(call.callId, session);
-      if (checkpoint.replayFrom >= 0 && checkpoint.replayFrom < first) session.cutOff();
+      if (checkpoint.replayFrom < first && first > 0) session.cutOff();
       from = Math.min(from, Math.max(first, checkpoint.replayFrom));
     }
     // Their number of hand-overs grows before anything is said or stored in their name.

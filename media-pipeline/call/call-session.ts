@@ -59,8 +59,8 @@ export class CallSession implements LegSink {
   #listenUntilMs = 0;
   #endedAtMs = 0;
   #transcriptsFrom = 0;
-  /** Legs of which the log no longer had all that was to be heard again. */
-  readonly #cutOff = new Set<number>();
+  /** The log no longer had all that was to be heard again: legs whose first chunk was looked at for what is lost. */
+  #cutOff: Set<number> | undefined;
   #finished = false;
   #dropped = false;
   lastHeardAtMs: number;
@@ -160,7 +160,7 @@ export class CallSession implements LegSink {
     const { pipeline, marks } = leg;
     const lostBefore = pipeline.lostMs;
     const floorBefore = pipeline.noiseFloorDb;
-    if (this.#cutOff.size > 0) this.#noteCutOff(chunk);
+    if (this.#cutOff !== undefined) this.#noteCutOff(chunk, this.#cutOff);
     const outcome = pipeline.accept(chunk);
     metrics.chunks.inc({ outcome });
     if (outcome !== "taken") return false;
@@ -176,15 +176,19 @@ export class CallSession implements LegSink {
 
   /** The log's retention has taken audio that was to be heard again. */
   cutOff(): void {
-    for (const { leg, storeRate } of this.#state?.checkpoint.streams ?? []) if (storeRate > 0) this.#cutOff.add(leg);
+    this.#cutOff = new Set();
   }
 
-  #noteCutOff(chunk: MediaChunkView): void {
-    if (!this.#cutOff.delete(chunk.leg)) return;
-    const stream = this.#state!.checkpoint.streams.find(({ leg }) => leg === chunk.leg)!;
-    const gapMs = (chunk.position * 1000) / chunk.sampleRate - stream.recordedToMs;
+  #noteCutOff(chunk: MediaChunkView, seen: Set<number>): void {
+    if (seen.has(chunk.leg)) return;
+    seen.add(chunk.leg);
+    const stream = this.#state!.checkpoint.streams.find(({ leg, storeRate }) => leg === chunk.leg && storeRate > 0);
+    const positionMs = (chunk.position * 1000) / chunk.sampleRate;
+    const chunkMs = (chunk.frameBytes.length * chunk.frameSamples * 1000) / chunk.sampleRate;
+    const gapMs = stream === undefined ? Math.min(positionMs, chunk.sequence * chunkMs) : positionMs - stream.recordedToMs;
     if (gapMs <= 0 || chunk.afterPause) return;
-    this.recorder.lostMs += gapMs;
+    // The legs are lost side by side: the recording lacks the longest gap.
+    this.recorder.lostMs = Math.max(this.recorder.lostMs, this.#state!.checkpoint.omittedMs + gapMs);
     this.#deps.metrics.lost.inc(gapMs / 1000);
   }
 

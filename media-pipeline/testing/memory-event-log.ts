@@ -14,6 +14,7 @@ export class MemoryEventLog implements EventLog {
   readonly #takers = new Map<Reader, () => void>();
   readonly #stopping = new WeakSet<Reader>();
   readonly #stored = new Map<string, number>();
+  readonly #firsts = new Map<string, number>();
   /** Set to refuse appends, as a full buffer does. */
   full = false;
 
@@ -43,6 +44,24 @@ export class MemoryEventLog implements EventLog {
   crash(): void {
     for (const reader of this.#readers) this.#store(reader);
     this.#readers.clear();
+  }
+
+  /** The member that has the partition is taken for dead, and hears of it: what comes next goes to another one. */
+  async lose(): Promise<void> {
+    for (const reader of [...this.#readers]) {
+      if (reader.options.durable === false) continue;
+      this.#stopping.add(reader);
+      await reader.running;
+      this.#store(reader);
+      this.#readers.delete(reader);
+      this.#takers.delete(reader);
+      await reader.options.revoked?.([0], "lost");
+    }
+  }
+
+  /** Records before `offset` are gone, as after the topic's retention. */
+  retainFrom(topic: string, offset: number): void {
+    this.#firsts.set(topic, offset);
   }
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
@@ -90,11 +109,12 @@ export class MemoryEventLog implements EventLog {
   }
 
   async read(topic: string, _partition: number, fromOffset: number, maxRecords: number): Promise<LogRecord[]> {
-    return this.#records(topic).slice(fromOffset, fromOffset + maxRecords);
+    const from = Math.max(fromOffset, this.#firsts.get(topic) ?? 0);
+    return this.#records(topic).slice(from, from + maxRecords);
   }
 
   async bounds(topic: string): Promise<readonly { partition: number; first: number; next: number }[]> {
-    return [{ partition: 0, first: 0, next: this.#records(topic).length }];
+    return [{ partition: 0, first: this.#firsts.get(topic) ?? 0, next: this.#records(topic).length }];
   }
 
   #store({ options, next }: Reader): void {
