@@ -80,6 +80,7 @@ export async function createEarshot({ settings, log, version, uiDirectory, ...op
     eventLog,
     objectStore,
     recogniser: speech.recogniser,
+    sharedLog: !settings.platform.eventLog.startsWith("embedded:"),
   });
 
   const adapters = {
