@@ -55,9 +55,14 @@ async function run(): Promise<void> {
     await Promise.all(lines);
     // The first half still fills caches and pools, whose bounds are settings.
     const settled = (all: [number, number][]) => all.slice(all.length >> 1);
+    const perHour = (all: [number, number][]) => slope(settled(all));
+    const kibPerCall = (all: [number, number][]) => (perHour(all) * (minutes / 60) * 1024) / placed;
+    const levels = settled(points).map(([, mib]) => mib);
     console.log(
-      `turnover: ${placed} calls in ${minutes} min; resident ${settled(points).at(0)?.[1].toFixed(0)} to ${settled(points).at(-1)?.[1].toFixed(0)} MiB, ` +
-        `slope ${slope(settled(points)).toFixed(0)} MiB per hour; JavaScript heap and buffers slope ${slope(settled(heap)).toFixed(0)} MiB per hour`,
+      `turnover: ${placed} calls in ${minutes} min; second half: resident ${levels.at(0)?.toFixed(0)} to ${levels.at(-1)?.toFixed(0)} MiB ` +
+        `(least ${Math.min(...levels).toFixed(0)}, most ${Math.max(...levels).toFixed(0)}), ` +
+        `slope ${perHour(points).toFixed(0)} MiB per hour or ${kibPerCall(points).toFixed(1)} KiB per call; ` +
+        `of it JavaScript heap and buffers ${perHour(heap).toFixed(0)} MiB per hour or ${kibPerCall(heap).toFixed(1)} KiB per call`,
     );
   } finally {
     abort.abort();

@@ -56,6 +56,14 @@ export const storeSettings = {
     describe: "memory of one query of the column store, in MiB",
     atLimit: "the engine ends the query, the request is answered 503",
   }),
+  replacedPartSeconds: setting({
+    env: "EARSHOT_COLUMN_STORE_REPLACED_PART_SECONDS",
+    schema: z.coerce.number().int().min(1).max(3600),
+    default: 60,
+    describe:
+      "how long the engine in process keeps data parts that a merge has replaced, in seconds; each takes tens of kilobytes of memory",
+    atLimit: "the part is deleted; the merged one that has taken its place is synced to disk before",
+  }),
   liveCallStates: setting({
     env: "EARSHOT_INGEST_CALL_STATES",
     schema: z.coerce.number().int().min(100).max(1_000_000),

@@ -13,6 +13,7 @@ import { CallStates } from "./call-states.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
+import { keepReplacedParts } from "./replaced-parts.ts";
 import { ofTenant, type TenantQuery, tenantQueries } from "./tenant-query.ts";
 
 export type ClickHouseCallStoreOptions = {
@@ -58,6 +59,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       const connection = await openColumnStore(options.url, options.settings, clock);
       try {
         await migrate(connection, clock, log);
+        if (options.url.startsWith("chdb:")) await keepReplacedParts(connection, options.settings.replacedPartSeconds);
       } catch (error) {
         await connection.close();
         throw error;

@@ -21,6 +21,7 @@ export type ColumnStoreSettings = Pick<
   | "columnStoreQueryThreads"
   | "columnStoreQueryMiB"
   | "liveCallStates"
+  | "replacedPartSeconds"
 >;
 
 /** A table as the binary insert sees it. */
