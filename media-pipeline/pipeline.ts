@@ -18,7 +18,7 @@ import { within } from "./call/within.ts";
 import { LogStates, SpoolStates } from "./checkpoint/call-states.ts";
 import { Checkpointer } from "./checkpoint/checkpointer.ts";
 import { OpusDecoders } from "./leg/codec/opus.ts";
-import { createLegScratch } from "./leg/leg-pipeline.ts";
+import { createLegScratch } from "./leg/leg-scratch.ts";
 import { createFeedScratch } from "./leg/utterance-run.ts";
 import type { Recogniser } from "./recogniser/port.ts";
 import { sweepSpool } from "./recording/spool.ts";

@@ -4,18 +4,21 @@ import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
 import type { CallContext } from "../events/publisher.ts";
 import { LegAudio, type StoreRate } from "../leg/leg-audio.ts";
-import { LegPipeline, type LegResume, type LegScratch, type LegSink, type UtteranceInfo } from "../leg/leg-pipeline.ts";
+import { LegPipeline, type LegResume } from "../leg/leg-pipeline.ts";
+import type { LegScratch } from "../leg/leg-scratch.ts";
+import type { LegSink, UtteranceInfo } from "../leg/leg-sink.ts";
 import type { BegunSegment } from "../leg/published-speech.ts";
 import type { UtteranceResult } from "../leg/utterance-run.ts";
-import { ListenTap } from "../listen/listen-tap.ts";
+import { CallListening } from "../listen/call-listening.ts";
 import type { RecognisedWord } from "../recogniser/port.ts";
 import { CallRecorder } from "../recording/call-recorder.ts";
 import type { SpoolBudget } from "../recording/spool-budget.ts";
 import type { VoiceDetector } from "../voice/detector.ts";
-import { begunOf, type CallStage, type CallState, deltas, undoDeltas } from "./call-state.ts";
+import { begunOf, type CallStage, type CallState, undoDeltas } from "./call-state.ts";
 import { CallTranscript, type TranscriptDeps } from "./call-transcript.ts";
 import { conversationOf, type LegSpeech } from "./conversation-event.ts";
 import { recordKept, recordOutcome, type StageOutcome } from "./ledger-outcomes.ts";
+import { checkpointLegs, type LegState } from "./leg-checkpoint.ts";
 import { ReplayMarks } from "./replay-marks.ts";
 import { type LegRole, type Sides, sidesOf } from "./sides.ts";
 import { SpeechIntervals } from "./speech-intervals.ts";
@@ -33,12 +36,8 @@ export type SessionDeps = Omit<TranscriptDeps, "hints"> & {
 
 /** Far more than one utterance gets. */
 const revisionsPerRun = 100_000;
-/** Audio heard again before what is new: decoders, filters and the speech detector are warm then. */
-const warmUpMs = 1000;
 /** Windows of a leg that may wait for the speech detector before its audio is held back. */
 const congestedWindows = 24;
-
-type LegState = { readonly pipeline: LegPipeline; readonly speech: SpeechIntervals; readonly marks: ReplayMarks };
 
 export class CallSession implements LegSink {
   readonly call: CallContext;
@@ -55,8 +54,7 @@ export class CallSession implements LegSink {
   #metricsCount: number;
   #metricsAtMs: number;
   #recording = false;
-  #tap: ListenTap | undefined;
-  #listenUntilMs = 0;
+  readonly #listening: CallListening;
   #endedAtMs = 0;
   #transcriptsFrom = 0;
   /** The log no longer had all that was to be heard again: legs whose first chunk was looked at for what is lost. */
@@ -82,6 +80,7 @@ export class CallSession implements LegSink {
     this.lastHeardAtMs = this.#metricsAtMs;
     this.saveDueAtMs = this.#metricsAtMs + deps.settings.checkpointIntervalMs;
     this.#transcript = new CallTranscript({ ...deps, log }, call, () => this.#roles);
+    this.#listening = new CallListening(deps.clock, deps.publisher, call);
     this.recorder = new CallRecorder({
       tenantId: call.tenantId,
       callId: call.callId,
@@ -110,7 +109,7 @@ export class CallSession implements LegSink {
     this.stage = state.stage as CallStage;
     this.#endedAtMs = state.endedAtMs;
     this.#transcriptsFrom = state.transcriptsFrom;
-    this.#listenUntilMs = state.listenUntilMs;
+    this.#listening.untilMs = state.listenUntilMs;
     this.#transcript.segments = state.segments;
     this.#transcript.failed = state.failedSegments;
     this.recorder.lostMs = state.omittedMs;
@@ -200,16 +199,14 @@ export class CallSession implements LegSink {
 
   /** Publishes the call's audio until then (Unix ms), bounded by the longest lease. */
   listen(untilMs: number): void {
-    const now = this.#deps.clock.now();
-    this.#listenUntilMs = Math.min(untilMs, now + this.#deps.settings.listenLeaseMs);
-    if (this.#listenUntilMs <= now) this.#tap = undefined;
+    this.#listening.renew(untilMs, this.#deps.settings.listenLeaseMs);
   }
 
   /** Ten times a second. */
   tick(monotonicMs: number): void {
     for (const { pipeline } of this.#legs.values()) pipeline.tick(monotonicMs);
     this.#transcript.tick(monotonicMs);
-    if (this.#tap !== undefined && this.#deps.clock.now() >= this.#listenUntilMs) this.#tap = undefined;
+    this.#listening.tick();
     if (monotonicMs - this.#metricsAtMs >= this.#deps.settings.metricsIntervalMs) {
       this.#metricsAtMs = monotonicMs;
       this.#publishMetrics(false);
@@ -278,19 +275,7 @@ export class CallSession implements LegSink {
 
   audio(leg: LegPipeline, pcm: Int16Array, length: number, position: number): void {
     this.recorder.write(leg.index, leg.storeRate, pcm, length, position);
-    if (this.#listenUntilMs === 0 || this.#deps.clock.now() >= this.#listenUntilMs) return;
-    this.#tap ??= new ListenTap(leg.storeRate > 8000 ? 16000 : 8000, (positionMs, sampleRate, chunk) =>
-      this.#deps.publisher.emit(
-        "listen.v1",
-        this.call,
-        `${this.call.callId}-listen-${positionMs}`,
-        this.#deps.clock.now(),
-        { case: "listenChunk", value: { positionMs, sampleRate, pcm: chunk } },
-        true,
-      ),
-    );
-    const { separate, caller } = this.#sides;
-    this.#tap.write(separate ? (caller.includes(leg.index) ? 1 : 0) : 2, pcm, length, position, leg.storeRate);
+    this.#listening.audio(this.#sides, leg.index, pcm, length, position, leg.storeRate);
   }
 
   speech(leg: LegPipeline, fromMs: number, toMs: number): void {
@@ -343,28 +328,7 @@ export class CallSession implements LegSink {
    */
   snapshot(mediaNext: number, transcriptsNext?: number): CallState {
     if (transcriptsNext !== undefined) this.#transcriptsFrom = transcriptsNext;
-    let replayFrom = Number.POSITIVE_INFINITY;
-    const streams = [...this.#legs].map(([leg, { pipeline, speech, marks }]) => {
-      const { positionMs } = pipeline;
-      const recordedToMs = this.recorder.safeToMs(leg);
-      const settledToMs = Math.max(0, pipeline.settledToMs);
-      const mark = marks.before(Math.min(settledToMs, recordedToMs) - warmUpMs);
-      // A leg that stands still and is kept whole needs nothing again, however long ago its last audio came.
-      const isWhole = pipeline.paused && settledToMs >= positionMs - 64 && recordedToMs >= positionMs;
-      if (mark !== undefined && !isWhole) replayFrom = Math.min(replayFrom, mark.offset);
-      return {
-        $typeName: "earshot.v1.LegCheckpoint" as const,
-        leg,
-        storeRate: pipeline.storeRate,
-        settledToMs,
-        recordedToMs,
-        speech: deltas(speech.bounds),
-        finals: deltas(this.#transcript.finalsFrom(leg, settledToMs)),
-        words: this.#transcript.words(leg),
-        noiseFloorDb: mark?.noiseFloorDb ?? pipeline.noiseFloorDb,
-        begun: pipeline.begun.flatMap(({ startMs, revision }) => [startMs, revision]),
-      };
-    });
+    const { streams, replayFrom } = checkpointLegs(this.#legs, this.recorder, this.#transcript);
     return {
       call: this.call,
       checkpoint: {
@@ -374,13 +338,13 @@ export class CallSession implements LegSink {
         stage: this.stage,
         endedAtMs: this.#endedAtMs,
         partition: this.partition,
-        replayFrom: replayFrom === Number.POSITIVE_INFINITY ? mediaNext : replayFrom,
+        replayFrom: replayFrom ?? mediaNext,
         transcriptsFrom: this.#transcriptsFrom,
         takeovers: this.#takeovers,
         segments: this.#transcript.segments,
         failedSegments: this.#transcript.failed,
         conversations: this.#metricsCount,
-        listenUntilMs: this.#listenUntilMs,
+        listenUntilMs: this.#listening.untilMs,
         streams,
         omittedMs: this.recorder.omittedMs,
       },

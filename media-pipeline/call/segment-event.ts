@@ -2,7 +2,7 @@
 import type { EventInit } from "@earshot/proto/event.ts";
 import type { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { type CallId, segmentId } from "@earshot/proto/ids.ts";
-import type { UtteranceInfo } from "../leg/leg-pipeline.ts";
+import type { UtteranceInfo } from "../leg/leg-sink.ts";
 import type { RecognisedWord } from "../recogniser/port.ts";
 
 export type Said = {

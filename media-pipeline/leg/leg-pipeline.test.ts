@@ -10,7 +10,9 @@ import { type ScriptedOptions, ScriptedRecogniser } from "../testing/scripted-re
 import { createEnergyDetector } from "../voice/energy-detector.ts";
 import { muLawTable } from "./codec/g711.ts";
 import { OpusDecoders } from "./codec/opus.ts";
-import { createLegScratch, LegPipeline, type LegSink, type UtteranceInfo } from "./leg-pipeline.ts";
+import { LegPipeline } from "./leg-pipeline.ts";
+import { createLegScratch } from "./leg-scratch.ts";
+import type { LegSink, UtteranceInfo } from "./leg-sink.ts";
 import { createFeedScratch, type UtteranceResult } from "./utterance-run.ts";
 
 class Recorded implements LegSink {

@@ -7,48 +7,20 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { CallId, TenantId } from "@earshot/proto/ids.ts";
 import type { MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
-import type { RecognisedWord, Recogniser } from "../recogniser/port.ts";
+import type { Recogniser } from "../recogniser/port.ts";
 import type { MediaPipelineSettings } from "../settings.ts";
 import { type VoiceDetector, type VoiceSink, type VoiceStream, type Window, windowMs, windowSamples } from "../voice/detector.ts";
 import { AudioRing } from "./audio-ring.ts";
-import type { OpusDecoders } from "./codec/opus.ts";
 import { EnergyGate, levelDb } from "./energy-gate.ts";
-import { type AudioScratch, LegAudio, maxFrameSamples, type StoreRate } from "./leg-audio.ts";
+import { LegAudio, type StoreRate } from "./leg-audio.ts";
+import type { LegScratch } from "./leg-scratch.ts";
+import type { LegSink, UtteranceInfo } from "./leg-sink.ts";
 import { type BegunSegment, type LegPublished, PublishedSpeech } from "./published-speech.ts";
 import { Resampler } from "./resampler.ts";
 import { hysteresis, Segmenter } from "./segmenter.ts";
-import { type FeedScratch, type UtteranceResult, UtteranceRun } from "./utterance-run.ts";
+import { UtteranceRun } from "./utterance-run.ts";
 
 const voiceRate = 8000;
-
-/** Shared by all legs: work space, of which every use ends before the next leg's turn. */
-export type LegScratch = AudioScratch & { readonly voice: Int16Array; readonly feed: FeedScratch };
-
-export type UtteranceInfo = {
-  /** First voiced sample, milliseconds from the start of the call. */
-  readonly startMs: number;
-  endMs: number;
-  /** Where the audio given to the recogniser begins; the engine's word times count from here. */
-  readonly feedStartMs: number;
-  lostMs: number;
-  lastVoicedAtMs: number;
-  /** Of the segment's events; counts up. */
-  revision: number;
-  /** A partial of it is out. */
-  shown: boolean;
-};
-
-export interface LegSink {
-  /** Decoded audio at `storeRate`, in order; `position` in samples from the start of the call. Valid during the call only. */
-  audio(leg: LegPipeline, pcm: Int16Array, length: number, position: number): void;
-  /** Speech of an utterance, growing; called per voiced window. */
-  speech(leg: LegPipeline, fromMs: number, toMs: number): void;
-  partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void;
-  /** Exactly once per utterance. */
-  final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void;
-  /** Speech whose partials are out was not found again after a hand-over. */
-  vanished(leg: LegPipeline, segment: BegunSegment): void;
-}
 
 export type LegOptions = {
   readonly tenantId: TenantId;
@@ -416,15 +388,4 @@ export class LegPipeline implements VoiceSink {
       if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     });
   }
-}
-
-/** @returns the work space for `LegOptions.scratch` */
-export function createLegScratch(feed: FeedScratch, opus: OpusDecoders): LegScratch {
-  return {
-    frame: new Int16Array(maxFrameSamples),
-    stored: new Int16Array(maxFrameSamples * 3),
-    voice: new Int16Array(maxFrameSamples * 3),
-    feed,
-    opus,
-  };
 }
