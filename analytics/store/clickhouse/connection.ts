@@ -11,6 +11,7 @@ import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import { lockDirectory } from "@earshot/platform/lifecycle/directory-lock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { storeSettings } from "../settings.ts";
+import { withLiterals } from "./literals.ts";
 import type { RowBinaryWriter } from "./row-binary.ts";
 
 export type ColumnStoreSettings = Pick<
@@ -43,6 +44,9 @@ export interface ColumnStoreConnection {
   close(): Promise<void>;
 }
 
+/** Ten thousand of the longest ids that are taken, escaped, fit. */
+const maxStatementBytes = 16 * 1024 * 1024;
+
 /**
  * Opens `chdb:DIR`, `clickhouse://`, `clickhouses://`, `http://` or `https://`.
  * @throws EarshotError conflict where another process owns the directory, unavailable where the engine does not answer
@@ -66,6 +70,7 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
         const client = createClient({ connection: (await chdbConnection())({ path: directory }) });
         clients.push(client);
         // Session settings are set once: given per query, the in-process connection would send them as statements before each one.
+        await client.command({ query: `SET max_query_size = ${maxStatementBytes}` });
         if (forQueries) for (const [name, value] of Object.entries(limits)) await client.command({ query: `SET ${name} = ${value}` });
       } else {
         clients.push(
@@ -134,6 +139,8 @@ function connectionOf(
     return done;
   };
   if (directory !== undefined) mkdirSync(join(directory, "incoming"), { recursive: true });
+  const bound = (sql: string, params: Readonly<Record<string, unknown>>) =>
+    directory === undefined ? { query: sql, query_params: { ...params } } : { query: withLiterals(sql, params) };
 
   return {
     command: (sql) =>
@@ -144,14 +151,14 @@ function connectionOf(
     execute: (sql, params) =>
       serial(async () => {
         checkOpen();
-        await mapped(writer.command({ query: sql, query_params: { ...params } }));
+        await mapped(writer.command(bound(sql, params)));
       }),
     async query<T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]> {
       checkOpen();
       const started = clock.monotonicMs();
       const client = await acquire();
       try {
-        const result = await mapped(client.query({ query: sql, format: "JSONEachRow", query_params: { ...params } }));
+        const result = await mapped(client.query({ ...bound(sql, params), format: "JSONEachRow" }));
         return (await result.json<T>()) as T[];
       } catch (error) {
         if (error instanceof EarshotError && error.category === "timeout")
@@ -186,10 +193,12 @@ function connectionOf(
             try {
               writeFileSync(file, rows.bytes());
               await mapped(
-                writer.command({
-                  query: `INSERT INTO ${target.name} (${target.columns}) SELECT ${target.columns} FROM file({file:String}, RowBinary, {structure:String})`,
-                  query_params: { file, structure: target.structure },
-                }),
+                writer.command(
+                  bound(
+                    `INSERT INTO ${target.name} (${target.columns}) SELECT ${target.columns} FROM file({file:String}, RowBinary, {structure:String})`,
+                    { file, structure: target.structure },
+                  ),
+                ),
               );
             } finally {
               rmSync(file, { force: true });
