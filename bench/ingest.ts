@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeEvent } from "@earshot/analytics/seed/make-event.ts";
-import { callsTable, cardText, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
+import { callsTable, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
 import { CallState } from "@earshot/analytics/store/clickhouse/call-state.ts";
 import { createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
-import { RowBinaryWriter } from "@earshot/analytics/store/clickhouse/row-binary.ts";
+import { NativeBlock } from "@earshot/analytics/store/clickhouse/native-block.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
@@ -109,14 +109,13 @@ try {
       FROM numbers(${batch * rowsPerBatch}, ${rowsPerBatch})`),
   );
   const byFile = await cost(
-    "the same rows, made before, from a RowBinary file",
+    "the same rows, made before, from a file",
     (batch) => {
-      const rows = new RowBinaryWriter(8 * 1024 * 1024);
+      const rows = new NativeBlock(callsTable);
       for (const event of batchOf(batch)) {
         const state = new CallState(event.tenantId, event.callId);
         state.apply(event);
-        const card = state.toCard();
-        writeSettledCall(rows, event.tenantId, 2, card, cardText(card), "");
+        writeSettledCall(rows, event.tenantId, 2, state.toCard(), "");
       }
       return rows;
     },

@@ -3,7 +3,7 @@ import type { CallSummary, Leg, Termination } from "@earshot/proto/api/calls.ts"
 import { termination as terminations } from "@earshot/proto/api/calls.ts";
 import { stagesFromLetters } from "./ledger.ts";
 import { nameOfSide } from "./legs.ts";
-import type { RowBinaryWriter } from "./row-binary.ts";
+import { GrowingBytes, type NativeBlock } from "./native-block.ts";
 import { target } from "./tables.ts";
 
 const shared =
@@ -62,47 +62,78 @@ export type CallCard = {
 export type CallRow = { version: number; card: string };
 export const callRowColumns = "toFloat64(version) AS version, card";
 
-/** The card as text: the values in a fixed order, without their names, since ten million of them are stored; what follows from others is left out. */
+/**
+ * The card as JSON: the values in a fixed order, without their names, since ten million of them are stored; what follows from others is left
+ * out. Into bytes, since most of what a call record costs would else be texts that live for a moment.
+ */
+function writeCard(out: GrowingBytes, card: CallCard): void {
+  out.ascii("[");
+  jsonText(out, card.id);
+  jsonNumber(out, card.startedAtMs);
+  jsonNumber(out, card.endedAtMs);
+  jsonNumber(out, card.changedAtMs);
+  jsonText(out, card.termination);
+  jsonText(out, card.terminationDetail);
+  jsonText(out, card.direction);
+  jsonText(out, card.queue);
+  jsonText(out, card.trunkId);
+  jsonText(out, card.trunkName);
+  jsonText(out, card.source);
+  jsonNumber(out, card.recordingPaused ? 1 : 0);
+  jsonNumber(out, card.agentSentiment);
+  jsonNumber(out, card.callerSentiment);
+  jsonNumber(out, card.attention);
+  jsonNumber(out, card.talkRatio);
+  jsonNumber(out, card.mos);
+  jsonNumber(out, card.alertCount);
+  jsonNumber(out, card.dtmfCount);
+  jsonText(out, card.stages);
+  jsonText(out, card.externalCallId);
+  jsonText(out, card.sipCallId);
+  jsonText(out, card.peer);
+  jsonText(out, card.userAgent);
+  jsonNumber(out, card.packetsReceived);
+  jsonNumber(out, card.packetsLost);
+  out.ascii("[");
+  for (let index = 0; index < card.legs.length; index++) {
+    const leg = card.legs[index]!;
+    out.ascii(index === 0 ? "[" : ",[");
+    jsonNumber(out, leg.index);
+    jsonText(out, leg.label);
+    jsonText(out, leg.speaker);
+    jsonText(out, leg.speakerReason);
+    jsonText(out, leg.name);
+    jsonText(out, leg.address);
+    jsonText(out, leg.agentName);
+    jsonText(out, leg.codec);
+    jsonLast(out, leg.state);
+    out.ascii("]");
+  }
+  out.ascii("]]");
+}
+
+function jsonNumber(out: GrowingBytes, value: number | null): void {
+  out.ascii(value === null || !Number.isFinite(value) ? "null" : String(value));
+  out.ascii(",");
+}
+
+function jsonText(out: GrowingBytes, value: string): void {
+  jsonLast(out, value);
+  out.ascii(",");
+}
+
+function jsonLast(out: GrowingBytes, value: string): void {
+  if (out.plainText(value)) return;
+  out.utf8(JSON.stringify(value));
+}
+
+const scratch = new GrowingBytes();
+
+/** The card as it is in the store. */
 export function cardText(card: CallCard): string {
-  return JSON.stringify([
-    card.id,
-    card.startedAtMs,
-    card.endedAtMs,
-    card.changedAtMs,
-    card.termination,
-    card.terminationDetail,
-    card.direction,
-    card.queue,
-    card.trunkId,
-    card.trunkName,
-    card.source,
-    card.recordingPaused ? 1 : 0,
-    card.agentSentiment,
-    card.callerSentiment,
-    card.attention,
-    card.talkRatio,
-    card.mos,
-    card.alertCount,
-    card.dtmfCount,
-    card.stages,
-    card.externalCallId,
-    card.sipCallId,
-    card.peer,
-    card.userAgent,
-    card.packetsReceived,
-    card.packetsLost,
-    card.legs.map((leg) => [
-      leg.index,
-      leg.label,
-      leg.speaker,
-      leg.speakerReason,
-      leg.name,
-      leg.address,
-      leg.agentName,
-      leg.codec,
-      leg.state,
-    ]),
-  ]);
+  scratch.reset();
+  writeCard(scratch, card);
+  return scratch.bytes().toString("utf8");
 }
 
 type LegText = [number, string, Leg["speaker"], string, string, string, string, string, Leg["state"]];
@@ -191,19 +222,21 @@ export function durationOf(startedAtMs: number, endedAtMs: number): number | nul
 }
 
 /** @param said the call's words; saidSeparator between segments */
-export function writeSettledCall(out: RowBinaryWriter, tenant: string, version: number, card: CallCard, text: string, said: string): void {
+export function writeSettledCall(out: NativeBlock, tenant: string, version: number, card: CallCard, said: string): void {
   out.string(tenant);
   out.i64(-card.startedAtMs);
   out.string(card.id);
   out.i64(version);
-  writeShared(out, card, text);
+  writeShared(out, card);
+  writeCard(out.openText(), card);
+  out.closeText();
   out.string(said);
   out.rows++;
 }
 
 /** @param inSettled there may be a row among the settled calls too, which this one replaces */
 export function writeOpenCall(
-  out: RowBinaryWriter,
+  out: NativeBlock,
   tenant: string,
   version: number,
   card: CallCard,
@@ -217,11 +250,12 @@ export function writeOpenCall(
   out.u8(inSettled ? 1 : 0);
   out.i64(nowMs);
   out.i64(-card.startedAtMs);
-  writeShared(out, card, text);
+  writeShared(out, card);
+  out.string(text);
   out.rows++;
 }
 
-function writeShared(out: RowBinaryWriter, card: CallCard, text: string): void {
+function writeShared(out: NativeBlock, card: CallCard): void {
   out.i64(card.startedAtMs);
   out.i64(card.endedAtMs);
   out.nullableU32(card.durationMs);
@@ -236,7 +270,6 @@ function writeShared(out: RowBinaryWriter, card: CallCard, text: string): void {
   out.f32(card.attention);
   out.nullableF32(card.mos);
   out.u16(card.alertCount);
-  out.string(text);
 }
 
 const directions = new Set<string>(["inbound", "outbound", "internal", "unknown"]);

@@ -30,41 +30,32 @@ export class CallStates {
     const wanted = new Map<string, CallState>();
     /** By place, so that the caller need not make ten thousand keys again. */
     const ofEvent: CallState[] = [];
-    const missing = new Map<string, Map<string, number>>();
+    const missing = new Map<string, CallState[]>();
     for (const event of events) {
       const key = keyOf(event.tenantId, event.callId);
-      const startMs = startOf(event);
-      const before = wanted.get(key);
-      if (before !== undefined) {
-        ofEvent.push(before);
-        const ids = missing.get(event.tenantId);
-        if (startMs > 0 && ids?.has(event.callId)) ids.set(event.callId, startMs);
-        continue;
+      let state = wanted.get(key);
+      if (state === undefined) {
+        state = this.#states.get(key);
+        if (state === undefined) {
+          state = new CallState(event.tenantId, event.callId);
+          const ofTenant = missing.get(event.tenantId);
+          if (ofTenant === undefined) missing.set(event.tenantId, [state]);
+          else ofTenant.push(state);
+        }
+        wanted.set(key, state);
       }
-      const known = this.#states.get(key);
-      if (known !== undefined) {
-        wanted.set(key, known);
-        ofEvent.push(known);
-        continue;
-      }
-      const state = new CallState(event.tenantId, event.callId);
-      wanted.set(key, state);
       ofEvent.push(state);
-      let ids = missing.get(event.tenantId);
-      if (ids === undefined) {
-        ids = new Map();
-        missing.set(event.tenantId, ids);
-      }
-      ids.set(event.callId, startMs);
+      const startMs = startOf(event);
+      if (startMs > 0) state.toldStartMs = startMs;
     }
-    for (const [tenant, ids] of missing) await this.#restore(tenantId(tenant), ids, wanted);
+    for (const [tenant, states] of missing) await this.#restore(tenantId(tenant), states, wanted);
     return { states: wanted, ofEvent };
   }
 
-  /** Keeps states whose rows are stored; beyond the limit the ones untouched for longest are forgotten. */
-  keep(states: ReadonlyMap<string, CallState>, except: ReadonlySet<CallState>): void {
+  /** Keeps states whose rows are stored, but for those that are settled; beyond the limit the ones untouched for longest are forgotten. */
+  keep(states: ReadonlyMap<string, CallState>): void {
     for (const [key, state] of states) {
-      if (except.has(state)) continue;
+      if (state.settled) continue;
       this.#states.delete(key);
       this.#states.set(key, state);
     }
@@ -85,8 +76,8 @@ export class CallStates {
     this.#states.delete(keyOf(tenant, callId));
   }
 
-  async #restore(tenant: TenantId, ids: ReadonlyMap<string, number>, states: ReadonlyMap<string, CallState>): Promise<void> {
-    const all = await this.#perhapsStored(tenant, ids);
+  async #restore(tenant: TenantId, fresh: readonly CallState[], states: ReadonlyMap<string, CallState>): Promise<void> {
+    const all = await this.#perhapsStored(tenant, fresh);
     for (let i = 0; i < all.length; i += idsPerQuery) {
       const found = await this.#storedRows(tenant, all.slice(i, i + idsPerQuery));
       const restored = new Set<string>();
@@ -106,15 +97,14 @@ export class CallStates {
    * Ten thousand ids cost more to send than to receive: of a large batch whose starts are known, the ids that are stored in that time are
    * fetched, as long as they are not many more, and most of the batch turns out to be new.
    */
-  async #perhapsStored(tenant: TenantId, ids: ReadonlyMap<string, number>): Promise<[string, number][]> {
-    const all = [...ids];
+  async #perhapsStored(tenant: TenantId, all: readonly CallState[]): Promise<readonly CallState[]> {
     if (all.length <= idsAskedOutright) return all;
     let earliest = Number.POSITIVE_INFINITY;
     let latest = 0;
-    for (const [, startMs] of all) {
-      if (startMs === 0) return all;
-      earliest = Math.min(earliest, startMs);
-      latest = Math.max(latest, startMs);
+    for (const { toldStartMs } of all) {
+      if (toldStartMs === 0) return all;
+      earliest = Math.min(earliest, toldStartMs);
+      latest = Math.max(latest, toldStartMs);
     }
     const range = { newest: -latest, oldest: -earliest, max: all.length * 2 };
     const [settled, open] = await Promise.all([
@@ -126,15 +116,16 @@ export class CallStates {
       this.#query<{ call_id: string }>(tenant, `SELECT call_id FROM calls_open WHERE ${ofTenant} LIMIT {max:UInt32}`, { max: range.max }),
     ]);
     if (settled.length === range.max || open.length === range.max) return all;
+    if (settled.length === 0 && open.length === 0) return [];
     const stored = new Set([...settled, ...open].map((row) => row.call_id));
-    return all.filter(([id]) => stored.has(id));
+    return all.filter(({ callId }) => stored.has(callId));
   }
 
   /** Open calls are few and found by id; settled ones by the primary key where the start is known, else by the index on the id. */
-  async #storedRows(tenant: TenantId, some: readonly (readonly [string, number])[]): Promise<CallRow[]> {
-    const ids = some.map(([id]) => id);
-    const byStart = some.filter(([, startMs]) => startMs > 0);
-    const byId = some.filter(([, startMs]) => startMs === 0).map(([id]) => id);
+  async #storedRows(tenant: TenantId, some: readonly CallState[]): Promise<CallRow[]> {
+    const ids = some.map(({ callId }) => callId);
+    const byStart = some.filter(({ toldStartMs }) => toldStartMs > 0);
+    const byId = some.filter(({ toldStartMs }) => toldStartMs === 0).map(({ callId }) => callId);
     const settled = `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
     const rows = await Promise.all([
       this.#query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`, {
@@ -143,8 +134,8 @@ export class CallStates {
       byStart.length === 0
         ? []
         : this.#query<CallRow>(tenant, `${settled} AND newest_first IN {starts:Array(Int64)}`, {
-            starts: [...new Set(byStart.map(([, startMs]) => -startMs))],
-            ids: byStart.map(([id]) => id),
+            starts: [...new Set(byStart.map(({ toldStartMs }) => -toldStartMs))],
+            ids: byStart.map(({ callId }) => callId),
           }),
       byId.length === 0 ? [] : this.#query<CallRow>(tenant, settled, { ids: byId }),
     ]);

@@ -1,5 +1,5 @@
 /** The one place that talks to ClickHouse: in process (chDB) or a server, through the same client. */
-import { createReadStream, createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, createReadStream, createWriteStream, mkdirSync, openSync, rmSync, writevSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -12,7 +12,7 @@ import { lockDirectory } from "@earshot/platform/lifecycle/directory-lock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { storeSettings } from "../settings.ts";
 import { withLiterals } from "./literals.ts";
-import type { RowBinaryWriter } from "./row-binary.ts";
+import type { NativeBlock } from "./native-block.ts";
 
 export type ColumnStoreSettings = Pick<
   SettingsOf<typeof storeSettings>,
@@ -36,7 +36,7 @@ export interface ColumnStoreConnection {
   /** One SELECT with bound parameters; at most `columnStoreConnections` run at once, the others wait. */
   query<T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]>;
   /** Appends the writer's rows, all or none per table; resolves when they are stored. */
-  insert(target: InsertTarget, rows: RowBinaryWriter): Promise<void>;
+  insert(target: InsertTarget, rows: NativeBlock): Promise<void>;
   /** All rows of a table into a new file, in the engine's Native format. */
   exportTable(table: InsertTarget, file: string): Promise<void>;
   /** Appends the rows of such a file. */
@@ -141,6 +141,15 @@ function connectionOf(
   if (directory !== undefined) mkdirSync(join(directory, "incoming"), { recursive: true });
   const bound = (sql: string, params: Readonly<Record<string, unknown>>) =>
     directory === undefined ? { query: sql, query_params: { ...params } } : { query: withLiterals(sql, params) };
+  const fromFile = ({ name, columns, structure }: InsertTarget, file: string) =>
+    mapped(
+      writer.command(
+        bound(`INSERT INTO ${name} (${columns}) SELECT ${columns} FROM file({file:String}, Native, {structure:String})`, {
+          file,
+          structure,
+        }),
+      ),
+    );
 
   return {
     command: (sql) =>
@@ -181,8 +190,8 @@ function connectionOf(
               const { Readable } = await import("node:stream");
               const done = await mapped(
                 writer.exec({
-                  query: `INSERT INTO ${target.name} (${target.columns}) FORMAT RowBinary`,
-                  values: Readable.from([rows.bytes()], { objectMode: false }),
+                  query: `INSERT INTO ${target.name} (${target.columns}) FORMAT Native`,
+                  values: Readable.from(rows.pieces(), { objectMode: false }),
                 }),
               );
               done.stream.destroy();
@@ -191,15 +200,8 @@ function connectionOf(
             // A file, not inline data: a blank line inside inline data ends it, and the rest would run as SQL.
             const file = join(directory, "incoming", `${inserts++}.bin`);
             try {
-              writeFileSync(file, rows.bytes());
-              await mapped(
-                writer.command(
-                  bound(
-                    `INSERT INTO ${target.name} (${target.columns}) SELECT ${target.columns} FROM file({file:String}, RowBinary, {structure:String})`,
-                    { file, structure: target.structure },
-                  ),
-                ),
-              );
+              writePieces(file, rows.pieces());
+              await fromFile(target, file);
             } finally {
               rmSync(file, { force: true });
             }
@@ -209,10 +211,12 @@ function connectionOf(
         checkOpen();
         if (directory !== undefined) {
           await mapped(
-            writer.command({
-              query: `INSERT INTO FUNCTION file({file:String}, Native, {structure:String}) SELECT ${columns} FROM ${name}`,
-              query_params: { file, structure },
-            }),
+            writer.command(
+              bound(`INSERT INTO FUNCTION file({file:String}, Native, {structure:String}) SELECT ${columns} FROM ${name}`, {
+                file,
+                structure,
+              }),
+            ),
           );
           return;
         }
@@ -223,12 +227,7 @@ function connectionOf(
       serial(async () => {
         checkOpen();
         if (directory !== undefined) {
-          await mapped(
-            writer.command({
-              query: `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM file({file:String}, Native, {structure:String})`,
-              query_params: { file, structure },
-            }),
-          );
+          await fromFile({ name, columns, structure }, file);
           return;
         }
         const done = await mapped(writer.exec({ query: `INSERT INTO ${name} (${columns}) FORMAT Native`, values: createReadStream(file) }));
@@ -243,6 +242,24 @@ function connectionOf(
       release();
     },
   };
+}
+
+function writePieces(file: string, pieces: Buffer[]): void {
+  const descriptor = openSync(file, "w");
+  try {
+    let left = pieces.filter((piece) => piece.length > 0);
+    while (left.length > 0) {
+      let written = writevSync(descriptor, left);
+      // A disk that fills up takes a part.
+      left = left.flatMap((piece) => {
+        const taken = Math.min(written, piece.length);
+        written -= taken;
+        return taken === piece.length ? [] : [piece.subarray(taken)];
+      });
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 type ChdbFactory = (options: { path: string }) => NonNullable<NonNullable<Parameters<typeof createClient>[0]>["connection"]>;

@@ -8,7 +8,7 @@ import { callsTable, cardText, openCallsTable, writeOpenCall, writeSettledCall }
 import type { CallState } from "./call-state.ts";
 import type { CallStates } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
-import { RowBinaryWriter } from "./row-binary.ts";
+import { NativeBlock } from "./native-block.ts";
 import { settleAfterMs, settleCalls } from "./settle.ts";
 import * as tables from "./tables.ts";
 
@@ -20,7 +20,7 @@ export class EventWriter {
   readonly #states: CallStates;
   readonly #clock: Clock;
   readonly #rowsWritten;
-  readonly #writers = new Map<InsertTarget, RowBinaryWriter>();
+  readonly #writers = new Map<InsertTarget, NativeBlock>();
   #tail: Promise<void> = Promise.resolve();
 
   constructor(connection: ColumnStoreConnection, states: CallStates, metrics: Metrics, clock: Clock) {
@@ -60,12 +60,12 @@ export class EventWriter {
       }
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
       for (const [table, rows] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, rows);
-      const { written, settled } = this.#writeCalls(states);
+      const written = this.#writeCalls(states);
       for (const table of [callsTable, openCallsTable]) await this.#insert(table, this.#rows(table));
       for (const [state, row] of written) state.stored = row;
       for (const state of states.values()) state.wordsWritten();
       // What went to the settled calls at once is done with: most likely nothing follows, and what does is read back.
-      this.#states.keep(states, settled);
+      this.#states.keep(states);
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
       this.#states.forget(states);
@@ -77,26 +77,25 @@ export class EventWriter {
    * Every touched call that changed. A call that ended long ago and is new to the store goes to the settled ones at once (imports, replays);
    * one that is there already and changed late stands open until it is settled again.
    */
-  #writeCalls(states: ReadonlyMap<string, CallState>): { written: Map<CallState, CallRow>; settled: Set<CallState> } {
+  #writeCalls(states: ReadonlyMap<string, CallState>): Map<CallState, CallRow> {
     const nowMs = this.#clock.now();
     const written = new Map<CallState, CallRow>();
-    const settled = new Set<CallState>();
     for (const state of states.values()) {
       const card = state.toCard();
-      const text = cardText(card);
       const isOld = card.startedAtMs > 0 && card.endedAtMs > 0 && nowMs - card.endedAtMs > settleAfterMs;
-      // Among the settled calls the row holds the words too, so new ones open it again.
-      if (state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
       const version = state.nextVersion;
       if (isOld && state.stored === undefined) {
-        writeSettledCall(this.#rows(callsTable), state.tenant, version, card, text, state.said());
-        settled.add(state);
-      } else {
-        writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
-        written.set(state, { version, card: text });
+        writeSettledCall(this.#rows(callsTable), state.tenant, version, card, state.said());
+        state.settled = true;
+        continue;
       }
+      const text = cardText(card);
+      // Among the settled calls the row holds the words too, so new ones open it again.
+      if (state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
+      writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
+      written.set(state, { version, card: text });
     }
-    return { written, settled };
+    return written;
   }
 
   #writeFact(event: Event): void {
@@ -134,13 +133,13 @@ export class EventWriter {
     }
   }
 
-  #rows(table: InsertTarget): RowBinaryWriter {
-    const rows = this.#writers.get(table) ?? new RowBinaryWriter();
+  #rows(table: InsertTarget): NativeBlock {
+    const rows = this.#writers.get(table) ?? new NativeBlock(table);
     this.#writers.set(table, rows);
     return rows;
   }
 
-  async #insert(table: InsertTarget, rows: RowBinaryWriter): Promise<void> {
+  async #insert(table: InsertTarget, rows: NativeBlock): Promise<void> {
     if (rows.rows === 0) return;
     await this.#connection.insert(table, rows);
     this.#rowsWritten.inc({ table: table.name }, rows.rows);

@@ -22,7 +22,7 @@ describe("placeholders as literals", () => {
     ["half a whole number", "{a:UInt32}", { a: 1.5 }],
     ["less than nothing", "{a:UInt32}", { a: -1 }],
     ["no number at all", "{a:Float64}", { a: Number.NaN }],
-    ["an object that prints as SQL", "{a:Array(Int64)}", { a: [{ toString: () => "1] OR 1" }] }],
+    ["an object that prints as SQL", "{a:Array(Int64)}", { a: [{ toString: (): string => "1] OR 1" }] }],
     ["a type that is not there", "{a:Identifier}", { a: "calls" }],
   ])("refuses %s", (_, sql, params) => {
     expect(() => withLiterals(sql, params)).toThrow(expect.objectContaining({ code: "column_store_parameter" }));

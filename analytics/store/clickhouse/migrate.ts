@@ -6,7 +6,7 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
-import { RowBinaryWriter } from "./row-binary.ts";
+import { NativeBlock } from "./native-block.ts";
 
 /** The list of what has run; no data of a tenant's. */
 export const migrationsTable = "schema_migrations";
@@ -45,7 +45,7 @@ export async function migrate(
         remedy: "Put the file back as it was, and make the change in a new migration.",
       });
     for (const statement of statementsOf(sql)) await connection.command(statement);
-    const record = new RowBinaryWriter(256);
+    const record = new NativeBlock(recordTarget);
     record.string(name);
     record.string(checksum);
     record.i64(clock.now());

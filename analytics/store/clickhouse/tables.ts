@@ -3,17 +3,13 @@
 import type { Conversation } from "@earshot/proto/api/calls.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
 import type { InsertTarget } from "./connection.ts";
-import type { RowBinaryWriter } from "./row-binary.ts";
+import { columnsOf, type NativeBlock } from "./native-block.ts";
 
 export function target(name: string, structure: string): InsertTarget {
-  const columns = splitColumns(structure)
-    .map((column) => column.slice(0, column.indexOf(" ")))
+  const columns = columnsOf(structure)
+    .map(({ name }) => name)
     .join(", ");
   return { name, structure, columns };
-}
-
-function splitColumns(structure: string): string[] {
-  return structure.split(/,\s*(?![^()]*\))/).map((column) => column.trim());
 }
 
 export const segmentsTable = target(
@@ -23,7 +19,7 @@ export const segmentsTable = target(
     "engine_version String, language String, confidence Float32, lost_ms UInt32, error String",
 );
 
-export function writeSegment(out: RowBinaryWriter, event: Event, segment: PayloadOf<"transcriptSegment">): void {
+export function writeSegment(out: NativeBlock, event: Event, segment: PayloadOf<"transcriptSegment">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.u32(segment.startMs);
@@ -56,7 +52,7 @@ export const sentimentsTable = target(
     "analyser String, analyser_version String",
 );
 
-export function writeSentiment(out: RowBinaryWriter, event: Event, sentiment: PayloadOf<"sentiment">): void {
+export function writeSentiment(out: NativeBlock, event: Event, sentiment: PayloadOf<"sentiment">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.string(sentiment.segmentId);
@@ -77,7 +73,7 @@ export const lineQualityTable = target(
     "jitter_ms Float32, burst_ratio Float32, drift_ppm Float32, r_factor Float32, mos Float32, delay_ms Float32, codec String, silent UInt8",
 );
 
-export function writeLineQuality(out: RowBinaryWriter, event: Event, quality: PayloadOf<"lineQuality">): void {
+export function writeLineQuality(out: NativeBlock, event: Event, quality: PayloadOf<"lineQuality">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.u16(quality.leg);
@@ -106,7 +102,7 @@ export const conversationsTable = target(
   "tenant String, call_id String, version UInt64, final UInt8, talk_ratio Nullable(Float32), metrics String",
 );
 
-export function writeConversation(out: RowBinaryWriter, event: Event, metrics: PayloadOf<"conversationMetrics">): void {
+export function writeConversation(out: NativeBlock, event: Event, metrics: PayloadOf<"conversationMetrics">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.i64(conversationVersion(event, metrics));
@@ -156,7 +152,7 @@ export const attentionsTable = target(
   "tenant String, call_id String, version UInt64, score Float32, reasons String, scorer_version String",
 );
 
-export function writeAttention(out: RowBinaryWriter, event: Event, attention: PayloadOf<"attention">): void {
+export function writeAttention(out: NativeBlock, event: Event, attention: PayloadOf<"attention">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.i64(event.occurredAtMs);
@@ -174,7 +170,7 @@ export const alertsTable = target(
     "severity String, at_ms UInt32, leg UInt16, evidence String",
 );
 
-export function writeAlert(out: RowBinaryWriter, event: Event, alert: PayloadOf<"alert">): void {
+export function writeAlert(out: NativeBlock, event: Event, alert: PayloadOf<"alert">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.string(alert.alertId);
@@ -200,7 +196,7 @@ export const recordingsTable = target(
     "sha256 String, peaks Array(String), peak_ms UInt32, channel_legs Array(UInt16)",
 );
 
-export function writeRecording(out: RowBinaryWriter, event: Event, recording: PayloadOf<"recordingStored">): void {
+export function writeRecording(out: NativeBlock, event: Event, recording: PayloadOf<"recordingStored">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.i64(event.occurredAtMs);
@@ -223,7 +219,7 @@ export const ledgerTable = target(
   "tenant String, call_id String, stage String, outcome String, version UInt64, stage_started_at DateTime64(3, 'UTC'), detail String, remedy String",
 );
 
-export function writeStage(out: RowBinaryWriter, event: Event, stage: PayloadOf<"stageReached">): void {
+export function writeStage(out: NativeBlock, event: Event, stage: PayloadOf<"stageReached">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.string(stage.stage);
@@ -240,7 +236,7 @@ export const keyPressesTable = target(
   "tenant String, call_id String, leg UInt16, position_ms UInt32, version UInt64, duration_ms UInt32",
 );
 
-export function writeKeyPress(out: RowBinaryWriter, event: Event, press: PayloadOf<"dtmfPressed">): void {
+export function writeKeyPress(out: NativeBlock, event: Event, press: PayloadOf<"dtmfPressed">): void {
   out.string(event.tenantId);
   out.string(event.callId);
   out.u16(press.leg);

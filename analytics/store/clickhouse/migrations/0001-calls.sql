@@ -3,11 +3,11 @@
 
 -- Settled calls, each once, so that reading needs no FINAL. newest_first is minus the start in Unix ms: forward reading gives the newest.
 -- Small granules, since a page of the list reads a few cards from all over the table. call_key finds a page's calls: 8 bytes, not 40.
--- What whole columns are read of is compressed for speed (LZ4), what is read for a page for size (ZSTD).
+-- What lists read is compressed for speed (LZ4), the cards too: a page needs twenty-five of them, each from another granule.
 -- said: every word of the call, segments set apart by U+E000, so that no phrase reaches from one into the next. Searches are answered
 -- by its index alone, in the order of the list. The positions that phrases need are marked experimental by ClickHouse 26.7.
 -- per_quarter: the charts without filters. Zones are off UTC by multiples of a quarter of an hour, so any zone's days are sums of these.
--- names: the values of the list's filters.
+-- Parts a day old are merged into one per month: a list reads from every part there is.
 CREATE TABLE IF NOT EXISTS calls
 (
     tenant LowCardinality(String),
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS calls
     attention Float32 CODEC(LZ4),
     mos Nullable(Float32) CODEC(LZ4),
     alert_count UInt16 CODEC(LZ4),
-    card String CODEC(ZSTD(1)),
+    card String CODEC(LZ4),
     said String CODEC(ZSTD(1)),
     INDEX call_id_bloom call_id TYPE bloom_filter(0.005) GRANULARITY 8,
     INDEX words said TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lowerUTF8(said), support_phrase_search = 1),
@@ -38,13 +38,13 @@ CREATE TABLE IF NOT EXISTS calls
         SELECT tenant, intDiv(newest_first, 900000), count(), count(duration_ms), sum(duration_ms), count(caller_sentiment),
             sum(caller_sentiment), count(mos), sum(mos), countIf(alert_count > 0)
         GROUP BY tenant, intDiv(newest_first, 900000)
-    ),
-    PROJECTION names (SELECT tenant, agent, queue, termination, count() GROUP BY tenant, agent, queue, termination)
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(started_at)
 ORDER BY (tenant, newest_first, call_id)
-SETTINGS index_granularity = 1024, allow_experimental_text_index_phrase_search = 1, lightweight_mutation_projection_mode = 'rebuild';
+SETTINGS index_granularity = 512, min_age_to_force_merge_seconds = 86400, allow_experimental_text_index_phrase_search = 1,
+    lightweight_mutation_projection_mode = 'rebuild';
 
 -- Calls that are up, or changed in the last minutes: few, written again with every change, read with FINAL.
 -- A call whose start is not known yet stands here with started_at = 0 and is in no list.
