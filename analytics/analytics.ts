@@ -36,7 +36,12 @@ export type AnalyticsSettings = {
   readonly insights: InsightsSettings;
 };
 
+/** `ingest` fills the stores and finds the insights; `api` shows them. Any number of processes of each. */
+export type AnalyticsPart = "ingest" | "api";
+
 export type AnalyticsOptions = {
+  /** What this process does of it; both where absent. */
+  readonly parts?: readonly AnalyticsPart[];
   readonly settings: AnalyticsSettings;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -55,6 +60,10 @@ export type AnalyticsOptions = {
 };
 
 export type Analytics = Component & {
+  /** Records on the log that this process has still to store. */
+  lag(): number;
+  /** Why nobody can log in, where PostgreSQL is away. */
+  readonly databaseFault: string | undefined;
   /** The first administrator's one-time password, on the very first start only. */
   readonly oneTimePassword: string | undefined;
   /** Where the web server listens; undefined before `start`. */
@@ -143,7 +152,14 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     },
     async stop() {},
   };
-  const components: readonly Component[] = [directory, bootstrap, calls, ingest, insights, liveCalls, liveHub, refusals, http];
+  const parts = options.parts ?? ["ingest", "api"];
+  const components: readonly Component[] = [
+    directory,
+    ...(parts.includes("api") ? [bootstrap] : []),
+    calls,
+    ...(parts.includes("ingest") ? [ingest, insights] : []),
+    ...(parts.includes("api") ? [liveCalls, liveHub, refusals, http] : []),
+  ];
   let running: Running | undefined;
 
   return {
@@ -151,6 +167,10 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     directory,
     calls,
     liveCalls,
+    lag: () => ingest.lag(),
+    get databaseFault() {
+      return database === "up" ? undefined : databaseReasons[database];
+    },
     get oneTimePassword() {
       return oneTimePassword;
     },

@@ -2,9 +2,12 @@
 
 export type BannerFacts = {
   version: string;
+  /** undefined: all of them in one process. */
+  role: string | undefined;
   addresses: Readonly<Record<string, string>>;
   adapters: Readonly<Record<string, string>>;
-  speech: { engine: string; usable: boolean; reason: string; remedy: string };
+  /** undefined: this process recognises nothing. */
+  speech: { engine: string; usable: boolean; reason: string; remedy: string } | undefined;
   dataDirectory: string;
   /** Of admin@localhost, on the very first start. */
   oneTimePassword: string | undefined;
@@ -18,14 +21,18 @@ export function banner(facts: BannerFacts): string {
   };
   return [
     "",
-    `  Earshot ${facts.version} is ready (${facts.secondsToReady.toFixed(1)} s)`,
+    `  Earshot ${facts.version}${facts.role === undefined ? "" : `, ${facts.role},`} is ready (${facts.secondsToReady.toFixed(1)} s)`,
     ...list(facts.addresses),
     "",
     "  Adapters",
     ...list(facts.adapters),
     "",
-    `  Speech  ${facts.speech.engine}: ${facts.speech.reason.replaceAll("; ", "\n          ")}`,
-    ...(facts.speech.remedy === "" ? [] : [`          ${facts.speech.remedy}`]),
+    ...(facts.speech === undefined
+      ? []
+      : [
+          `  Speech  ${facts.speech.engine}: ${facts.speech.reason.replaceAll("; ", "\n          ")}`,
+          ...(facts.speech.remedy === "" ? [] : [`          ${facts.speech.remedy}`]),
+        ]),
     `  Data    ${facts.dataDirectory}`,
     ...(facts.oneTimePassword === undefined
       ? []
@@ -35,7 +42,9 @@ export function banner(facts: BannerFacts): string {
           "  It is shown only now; you choose your own when you sign in.",
         ]),
     "",
-    "  Ctrl-C lets live calls finish and stops.",
+    facts.role === undefined || facts.role === "sip-gateway"
+      ? "  Ctrl-C lets live calls finish and stops."
+      : "  Ctrl-C hands over what is in hand and stops.",
     "",
   ].join("\n");
 }

@@ -9,11 +9,14 @@ import { createLog } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { banner } from "./banner.ts";
 import { createEarshot } from "./earshot.ts";
+import { roleFaults } from "./roles/requirements.ts";
+import { roleNames } from "./roles/role.ts";
 import { allSettings, settingsDocument } from "./settings.ts";
 import { buildUi, uiDirectory } from "./setup/build-ui.ts";
 
-const usage = `npm start -- [--check-config | --settings]
-  --check-config  reports every fault of the configuration and exits
+const usage = `npm start -- [--role ROLE] [--check-config | --settings]
+  --role ROLE     runs one role alone: ${roleNames.join(", ")} (as EARSHOT_ROLE does); all in one process where it is not given
+  --check-config  reports every fault of the configuration (of the role, where one is given) and exits
   --settings      prints every setting, its default and what happens at its limit`;
 
 const startedAt = performance.now();
@@ -21,9 +24,16 @@ const startedAt = performance.now();
 const storingMs = 15_000;
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
-function options(): { "check-config"?: boolean; settings?: boolean; help?: boolean } {
+function options() {
   try {
-    return parseArgs({ options: { "check-config": { type: "boolean" }, settings: { type: "boolean" }, help: { type: "boolean" } } }).values;
+    return parseArgs({
+      options: {
+        role: { type: "string" },
+        "check-config": { type: "boolean" },
+        settings: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    }).values;
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`);
     process.exit(2);
@@ -44,21 +54,29 @@ async function main(): Promise<void> {
     console.log(given.help === true ? usage : settingsDocument());
     return;
   }
-  const { values: settings, faults } = readSettings(allSettings, process.env);
+  const env = given.role === undefined ? process.env : { ...process.env, EARSHOT_ROLE: given.role };
+  const { values: settings, faults } = readSettings(allSettings, env);
+  const role = settings.process.role === "all" ? undefined : settings.process.role;
+  if (faults.length === 0 && role !== undefined) faults.push(...roleFaults(role, settings));
   if (faults.length > 0) {
     console.error(`The configuration has ${faults.length} ${faults.length === 1 ? "fault" : "faults"}; nothing was started.`);
     for (const { env, given: value, problem, expects } of faults) console.error(`  ${env}=${value}: ${problem} (${expects})`);
     process.exit(2);
   }
-  const log = createLog({ level: settings.platform.logLevel });
+  const root = createLog({ level: settings.platform.logLevel });
+  const log = role === undefined ? root : root.child({ role });
   if (given["check-config"] === true) {
-    await createEarshot({ settings, log, version, uiDirectory: undefined });
-    console.log("The configuration is valid.");
+    await createEarshot({ settings, log, version, uiDirectory: undefined, role });
+    console.log(role === undefined ? "The configuration is valid." : `The configuration is valid for the role ${role}.`);
     process.exit(0);
   }
 
-  buildUi((line) => console.log(line));
-  const earshot = await createEarshot({ settings, log, version, uiDirectory });
+  log.info({ version, role: role ?? "all", pid: process.pid }, "Earshot starts");
+  const showsPages = role === undefined || role === "analytics-api";
+  if (showsPages) buildUi((line) => console.log(line));
+  const earshot = await createEarshot({ settings, log, version, uiDirectory: showsPages ? uiDirectory : undefined, role });
+  // Only a gateway has calls to let finish; the other roles hand over or write down what they hold.
+  const drainMs = role === undefined || role === "sip-gateway" ? settings.process.drainSeconds * 1000 : 0;
   let running: Running | undefined;
   let stopping = false;
   const stop = (signal: string): void => {
@@ -67,10 +85,14 @@ async function main(): Promise<void> {
       process.exit(130);
     }
     stopping = true;
-    console.log(`${signal}: live calls may go on for up to ${settings.process.drainSeconds} s; again to stop at once.`);
+    console.log(
+      drainMs === 0
+        ? `${signal}: what is in hand is stored or handed over; again to stop at once.`
+        : `${signal}: live calls may go on for up to ${settings.process.drainSeconds} s; again to stop at once.`,
+    );
     // Before everything serves there is nothing to drain: what was started recovers like after a crash.
     if (running === undefined) process.exit(130);
-    void running.stop(settings.process.drainSeconds * 1000 + storingMs).then(() => process.exit(0));
+    void running.stop(drainMs + storingMs).then(() => process.exit(0));
   };
   process.on("SIGINT", () => stop("Ctrl-C"));
   process.on("SIGTERM", () => stop("SIGTERM"));
@@ -86,11 +108,12 @@ async function main(): Promise<void> {
   console.log(
     banner({
       version,
+      role,
       addresses: earshot.addresses(),
       adapters: earshot.adapters,
       speech: earshot.speech,
       dataDirectory: resolve(settings.platform.dataDir),
-      oneTimePassword: earshot.analytics.oneTimePassword,
+      oneTimePassword: earshot.oneTimePassword(),
       secondsToReady: (performance.now() - startedAt) / 1000,
     }),
   );

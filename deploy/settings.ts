@@ -8,11 +8,19 @@ import { recogniserServerSettings } from "@earshot/media-pipeline/recogniser/grp
 import { recogniserSettings } from "@earshot/media-pipeline/recogniser/settings.ts";
 import { mediaPipelineSettings } from "@earshot/media-pipeline/settings.ts";
 import { type SettingsTable, setting, z } from "@earshot/platform/config/settings.ts";
+import { operationsSettings } from "@earshot/platform/operations/settings.ts";
 import { platformSettings } from "@earshot/platform/settings.ts";
 import { mediaSettings } from "@earshot/sip-gateway/media/settings.ts";
 import { gatewaySettings } from "@earshot/sip-gateway/settings.ts";
+import { type RoleName, roleNames } from "./roles/role.ts";
 
 const processSettings = {
+  role: setting<RoleName | "all">({
+    env: "EARSHOT_ROLE",
+    schema: z.enum(["all", ...roleNames]),
+    default: "all",
+    describe: `what this process runs: all in one, or one role alone (${roleNames.join(", ")}); --role says the same`,
+  }),
   drainSeconds: setting({
     env: "EARSHOT_DRAIN_SECONDS",
     schema: z.coerce.number().min(0).max(3600),
@@ -32,6 +40,7 @@ const processSettings = {
 export const allSettings = {
   process: processSettings,
   platform: platformSettings,
+  operations: operationsSettings,
   gateway: gatewaySettings,
   media: mediaSettings,
   pipeline: mediaPipelineSettings,

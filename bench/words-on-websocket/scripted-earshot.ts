@@ -18,6 +18,7 @@ const running = await run(earshot.components, { log, clock: systemClock });
 console.log(
   banner({
     version: "bench",
+    role: undefined,
     addresses: earshot.addresses(),
     adapters: earshot.adapters,
     speech: earshot.speech,

@@ -1,0 +1,68 @@
+/** What every role stands on: clock, log, metrics, event log, object store. One per process, however many roles it runs. */
+import { join, resolve } from "node:path";
+import { type Clock, systemClock } from "@earshot/platform/clock/clock.ts";
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
+import { createEmbeddedEventLog } from "@earshot/platform/event-log/embedded.ts";
+import type { EventLog } from "@earshot/platform/event-log/port.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import { createMetrics, type Metrics } from "@earshot/platform/metrics/metrics.ts";
+import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
+import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import type { PartHealth } from "@earshot/platform/operations/health.ts";
+import { allTopics } from "@earshot/proto/topics.ts";
+import type { allSettings } from "../settings.ts";
+
+export type Settings = { readonly [K in keyof typeof allSettings]: SettingsOf<(typeof allSettings)[K]> };
+
+export type Foundation = {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly dataDir: string;
+  readonly eventLog: EventLog;
+  readonly objectStore: ObjectStore;
+  /** In start order, before every role's. */
+  readonly components: readonly Component[];
+  readonly adapters: Readonly<Record<string, string>>;
+  health(): readonly PartHealth[];
+};
+
+/** Builds; starts nothing. */
+export function buildFoundation({ settings, log, version }: { settings: Settings; log: Log; version: string }): Foundation {
+  const clock = systemClock;
+  const metrics = createMetrics({ defaults: true });
+  const dataDir = resolve(settings.platform.dataDir);
+  const under = (url: string, name: string): string => {
+    const given = url.slice(url.indexOf(":") + 1);
+    return given === "" ? join(dataDir, name) : resolve(given);
+  };
+  const eventLog = createEmbeddedEventLog({
+    directory: under(settings.platform.eventLog, "event-log"),
+    clock,
+    log,
+    metrics,
+    settings: settings.platform,
+  });
+  const objectStore = createFileObjectStore({
+    directory: under(settings.platform.objectStore, "objects"),
+    clock,
+    log,
+    settings: settings.platform,
+  });
+  return {
+    settings,
+    log,
+    metrics,
+    clock,
+    version,
+    dataDir,
+    eventLog,
+    objectStore,
+    components: [eventLog, { name: "topics", start: () => eventLog.declare(allTopics), stop: async () => {} }, objectStore],
+    adapters: { "event log": settings.platform.eventLog, "object store": settings.platform.objectStore },
+    health: () => [{ part: "event log", ...eventLog.health() }],
+  };
+}

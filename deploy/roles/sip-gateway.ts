@@ -1,0 +1,49 @@
+/** Takes calls from PBXs: SIP, RTP, admission. Knows tenants and trunks from the event log alone. */
+import { networkInterfaces } from "node:os";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import { createGateway, type Gateway } from "@earshot/sip-gateway/gateway.ts";
+import { createMediaPlane } from "@earshot/sip-gateway/media/media-plane.ts";
+import type { Foundation } from "./foundation.ts";
+import type { Role } from "./role.ts";
+
+export type GatewayRole = Role & { readonly gateway: Gateway };
+
+export function buildGatewayRole(foundation: Foundation): GatewayRole {
+  const { settings, log, metrics, clock, eventLog } = foundation;
+  const ports = settings.gateway.rtpPorts;
+  const mediaPlane = createMediaPlane({ ports, settings: settings.media, log, metrics, clock, eventLog });
+  const gateway = createGateway({ settings: settings.gateway, log, metrics, clock, eventLog, mediaPlane });
+  const drainMs = settings.process.drainSeconds * 1000;
+  // What the calls leave behind still has to be transcribed and stored, in time of its own.
+  const drainingGateway: Component = {
+    name: gateway.name,
+    start: () => gateway.start(),
+    stop: (deadlineMs) => gateway.stop(Math.min(drainMs, deadlineMs)),
+  };
+  return {
+    name: "sip-gateway",
+    gateway,
+    components: [mediaPlane, drainingGateway],
+    health: () => [
+      gateway.ready
+        ? { part: "SIP", state: "up", detail: "" }
+        : { part: "SIP", state: "down", detail: "the gateway starts, drains, or knows no tenant's settings yet" },
+    ],
+    adapters: { "SIP signalling": settings.gateway.signalling },
+    addresses: () => ({
+      ...Object.fromEntries(
+        gateway.addresses().map(({ transport, address, port }) => [`sip/${transport}`, `${reachable(address)}:${port}`]),
+      ),
+      rtp: `${reachable(settings.media.host)}:${ports.from}-${ports.to}`,
+    }),
+  };
+}
+
+/** What a PBX or a browser is told: where every address is bound, the first that other machines can reach. */
+export function reachable(host: string): string {
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal);
+  const address = host === "0.0.0.0" || host === "::" ? (outside?.address ?? "127.0.0.1") : host;
+  return address.includes(":") ? `[${address}]` : address;
+}
