@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPipeline } from "@earshot/media-pipeline/pipeline.ts";
 import { mediaPipelineSettings } from "@earshot/media-pipeline/settings.ts";
-import { syntheticSpeech, toMuLaw } from "@earshot/media-pipeline/testing/call-audio.ts";
 import { MemoryObjectStore } from "@earshot/media-pipeline/testing/memory-object-store.ts";
 import { ScriptedRecogniser } from "@earshot/media-pipeline/testing/scripted-recogniser.ts";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
@@ -17,84 +16,15 @@ import { createEmbeddedEventLog } from "@earshot/platform/event-log/embedded.ts"
 import { createLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { platformSettings } from "@earshot/platform/settings.ts";
-import { decodeEvent, encodeEvent } from "@earshot/proto/event.ts";
-import { Codec } from "@earshot/proto/gen/earshot/v1/media_pb.js";
-import { MediaChunkEncoder } from "@earshot/proto/media-chunk-codec.ts";
+import { decodeEvent } from "@earshot/proto/event.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
 import { runAhead } from "./rtp-packet/run-ahead.ts";
+import { chunkMs, patternMs, startOf, TalkingLeg } from "./words-on-screen/talking-leg.ts";
 
 runAhead();
 
 const callCounts = (process.argv[2] ?? "1,50,200").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 15);
-
-/** Two fifths voiced, then the pattern begins again. */
-const patternMs = 12_000;
-const stretches = [
-  [500, 2300],
-  [4500, 6900],
-  [9000, 9600],
-] as const;
-const pattern = Uint8Array.from(syntheticSpeech(patternMs, stretches), (sample) => toMuLaw(sample));
-const chunkSamples = 800;
-const chunkMs = 100;
-
-class TalkingLeg {
-  readonly callId: string;
-  readonly leg: number;
-  /** Where in the pattern the leg began, in whole chunks. */
-  readonly shift: number;
-  readonly #encoder: MediaChunkEncoder;
-  readonly #payload = new Uint8Array(chunkSamples);
-  readonly #fields;
-  readonly #bytes: Uint8Array;
-  #sent = 0;
-
-  constructor(callId: string, leg: number, shift: number) {
-    this.callId = callId;
-    this.leg = leg;
-    this.shift = shift;
-    this.#encoder = new MediaChunkEncoder("bench", callId, leg);
-    this.#fields = {
-      sequence: 0,
-      codec: Codec.PCMU,
-      sampleRate: 8000,
-      channels: 1,
-      position: 0,
-      occurredAtMs: 0,
-      frameSamples: 160,
-      frameCount: 5,
-      frameBytes: [160, 160, 160, 160, 160],
-      frameLevels: new Uint8Array(5).fill(255),
-      frameFlags: new Uint8Array(5),
-      payload: this.#payload,
-      payloadLength: chunkSamples,
-      afterPause: false,
-      lastVoicedAtMs: 0,
-    };
-    this.#bytes = new Uint8Array(this.#encoder.maxLength(this.#fields));
-  }
-
-  next(): Uint8Array {
-    const from = ((this.#sent + this.shift) * chunkSamples) % pattern.length;
-    for (let i = 0; i < chunkSamples; i++) this.#payload[i] = pattern[from + i]!;
-    this.#fields.sequence = this.#sent;
-    this.#fields.position = this.#sent * chunkSamples;
-    this.#fields.occurredAtMs = Date.now();
-    this.#sent++;
-    return this.#bytes.subarray(0, this.#encoder.encode(this.#fields, this.#bytes, 0));
-  }
-
-  /** Where speech that a segment ends with truly ended, milliseconds from the start of the leg; undefined = no such end near. */
-  trueEnd(segmentEndMs: number): number | undefined {
-    const at = segmentEndMs + this.shift * chunkMs;
-    for (const [, end] of stretches) {
-      const truth = Math.floor((at - end + patternMs / 2) / patternMs) * patternMs + end;
-      if (Math.abs(at - truth) < 400) return truth - this.shift * chunkMs;
-    }
-    return undefined;
-  }
-}
 
 function percentile(values: readonly number[], share: number): number {
   return values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
@@ -186,9 +116,7 @@ async function run(calls: number): Promise<void> {
           // The first chunk holds the 100 ms before now.
           const startedAtMs = Date.now() - chunkMs;
           origins.set(leg.callId, startedAtMs);
-          const value = { startedAtMs, legs: [0, 1].map((index) => ({ index, speaker: index + 1 })) };
-          const event = { id: leg.callId, tenantId: "bench", callId: leg.callId, occurredAtMs: startedAtMs, traceparent: "" };
-          eventLog.append("calls.v1", leg.callId, encodeEvent({ ...event, payload: { case: "callStarted", value } }));
+          eventLog.append("calls.v1", leg.callId, startOf(leg.callId, startedAtMs));
         }
         eventLog.append("media.v1", leg.callId, leg.next());
       }

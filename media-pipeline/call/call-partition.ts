@@ -66,7 +66,7 @@ export class CallPartition {
     const publisher = new Publisher(deps.eventLog, deps.log, () => !this.#given && deps.isAwake());
     this.#sessionDeps = { ...deps, publisher };
     this.#early = new EarlyAudio({ calls: deps.settings.pendingCalls, heldMs: deps.settings.pendingMs });
-    this.#finisher = new CallFinisher({ ...this.#sessionDeps, eventLog: deps.eventLog, states: deps.states, isGiven: () => this.#given });
+    this.#finisher = new CallFinisher({ ...deps, publisher, isGiven: () => this.#given });
     this.#assignedAtMs = deps.clock.now();
     this.#assignedAtMonotonicMs = deps.clock.monotonicMs();
   }

@@ -63,6 +63,8 @@ export class CallSession implements LegSink {
   #dropped = false;
   lastHeardAtMs: number;
   stage: CallStage = "live";
+  /** Nothing of it is kept any more. */
+  #forgotten = false;
   /** When its state is to be saved next, by the monotonic clock. */
   saveDueAtMs: number;
 
@@ -126,6 +128,16 @@ export class CallSession implements LegSink {
       leg?.speech.bounds.push(...undoDeltas(stream.speech));
       this.#transcript.restore(stream.leg, stream.words, finals);
     }
+  }
+
+  /** Finished, or another worker's: its state is not for us to save. */
+  get isGone(): boolean {
+    return this.#dropped || this.#forgotten;
+  }
+
+  /** The call is finished and about to be forgotten. */
+  forget(): void {
+    this.#forgotten = true;
   }
 
   get isRestored(): boolean {

@@ -3,12 +3,14 @@ import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { decodeMediaChunk } from "@earshot/proto/media-chunk-codec.ts";
 import type { CallStates } from "../checkpoint/call-states.ts";
+import type { Checkpointer } from "../checkpoint/checkpointer.ts";
 import type { CallSession, SessionDeps } from "./call-session.ts";
 import { readMedia } from "./replay.ts";
 
 export type FinishDeps = SessionDeps & {
   readonly eventLog: EventLog;
   readonly states: CallStates;
+  readonly checkpointer: Checkpointer;
   /** The calls are another worker's now. */
   isGiven(): boolean;
 };
@@ -46,7 +48,7 @@ export class CallFinisher {
   }
 
   async #untilStored(session: CallSession): Promise<void> {
-    const { log, isGiven, states, eventLog } = this.#deps;
+    const { log, isGiven, states, checkpointer, eventLog } = this.#deps;
     const { callId, tenantId } = session.call;
     for (let pauseMs = firstPauseMs; !isGiven(); pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
       try {
@@ -54,8 +56,9 @@ export class CallFinisher {
         if (isGiven()) return;
         // In this order: what was said of the call is on the log before its state says so, and its parts go before it is forgotten.
         await eventLog.flush();
-        await states.save(session.snapshot(-1));
+        await checkpointer.save([session], () => -1);
         await session.recorder.deleteParts();
+        session.forget();
         await states.end(callId);
         await session.recorder.discard();
         return;

@@ -30,6 +30,7 @@ const longestPauseMs = 30_000;
 export class Checkpointer {
   readonly #deps: CheckpointDeps;
   #round: Promise<void> | undefined;
+  #saving: Promise<void> = Promise.resolve();
   #storePausedUntilMs = 0;
   #storePauseMs = firstPauseMs;
 
@@ -63,8 +64,16 @@ export class Checkpointer {
    * @param mediaNext offset of media.v1 behind all that a call was given
    * @throws EarshotError of the log, or of the disk
    */
-  async save(sessions: readonly CallSession[], mediaNext: (session: CallSession) => number, marked = false): Promise<void> {
-    if (sessions.length === 0) return;
+  save(sessions: readonly CallSession[], mediaNext: (session: CallSession) => number, marked = false): Promise<void> {
+    if (sessions.length === 0) return Promise.resolve();
+    // One after another: an older state must never follow a newer one.
+    const saved = this.#saving.then(() => this.#save(sessions, mediaNext, marked));
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+
+  async #save(wanted: readonly CallSession[], mediaNext: (session: CallSession) => number, marked: boolean): Promise<void> {
+    const sessions = wanted.filter(({ isGone }) => !isGone);
     const { eventLog, states, metrics } = this.#deps;
     const next = marked ? new Map((await eventLog.bounds("transcripts.v1")).map((one) => [one.partition, one.next])) : undefined;
     const finals = sessions.map((session) => session.unsafeFinals);
@@ -101,11 +110,6 @@ export class Checkpointer {
         metrics.checkpoints.inc({ outcome: "audio_failed" });
       }
     });
-  }
-
-  /** Resolves when no round is under way. */
-  async idle(): Promise<void> {
-    await this.#round;
   }
 }
 

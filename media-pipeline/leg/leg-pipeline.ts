@@ -240,7 +240,8 @@ export class LegPipeline implements VoiceSink {
     info.lastVoicedAtMs = this.#lastVoicedAtMs;
     this.#voicePosition += windowSamples;
     // A window that is silence in part tells nothing of the leg's noise.
-    const open = this.#gate.step(info.levelDb, !this.#windowPadded);
+    const isLoud = this.#gate.step(info.levelDb, !this.#windowPadded);
+    const open = isLoud && this.#published?.isFarBefore(info.position / 8) !== true;
     this.#windowPadded = false;
     this.#stream.push(this.#window, info, open, open ? this.#gate.probability(info.levelDb) : 0);
   }

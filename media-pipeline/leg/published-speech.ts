@@ -17,6 +17,7 @@ export type LegPublished = {
 
 /** Two starts of one utterance differ by less. */
 const sameStartMs = 320;
+const warmUpMs = 1000;
 
 export class PublishedSpeech {
   readonly #settledToMs: number;
@@ -41,6 +42,11 @@ export class PublishedSpeech {
     const next = this.#finals[0];
     if (next === undefined || fromMs < next[0] - sameStartMs) return "new";
     return fromMs >= next[0] ? "final" : "before-final";
+  }
+
+  /** What lies before is settled and far from what is not: the speech detector need not hear it to be warm. */
+  isFarBefore(fromMs: number): boolean {
+    return fromMs < this.#settledToMs - warmUpMs;
   }
 
   /** Segments that were not found again so far. */
