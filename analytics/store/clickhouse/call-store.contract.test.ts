@@ -5,11 +5,13 @@ import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
-import type { TenantId } from "@earshot/proto/ids.ts";
+import { callQuery } from "@earshot/proto/api/calls.ts";
+import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
-import { type ContractSubject, callStoreChecks } from "./contract.ts";
+import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
+import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 
 const settings = readSettings({ store: storeSettings }, {}).values.store;
 
@@ -83,8 +85,56 @@ describe("chDB in process", () => {
   });
 });
 
+describe("the engine behind ClickHouse's HTTP interface", () => {
+  const directory = mkdtempSync(join(tmpdir(), "earshot-store-http-"));
+  let front: ClickHouseFront;
+  let subject: ReturnType<typeof subjectAt>;
+  beforeAll(async () => {
+    front = await startClickHouseFront({ directory });
+    subject = subjectAt(front.url);
+    await subject.started.start();
+  });
+  afterAll(async () => {
+    await subject.started.stop(1000);
+    await front.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+
+  it.each([
+    ["password", (url: string) => url.replace(":secret@", ":wrong@"), "column_store_access", /password/],
+    ["database", (url: string) => url.replace("/default", "/nowhere"), "column_store_database", /CREATE DATABASE/],
+    ["port", (url: string) => url.replace(/:\d+\//, ":1/"), "column_store_unreachable", /EARSHOT_COLUMN_STORE/],
+  ])("does not start with a wrong %s, and says what to do", async (_, wrong, code, remedy) => {
+    await expect(subjectAt(wrong(front.url)).started.start()).rejects.toMatchObject({
+      code,
+      category: "unavailable",
+      remedy: expect.stringMatching(remedy),
+    });
+  });
+
+  it("is away for a while: reads and writes say so, and go on when it is back, with nothing lost or doubled", async () => {
+    const tenant = tenantId("away");
+    const { clock, store } = subject;
+    const startMs = clock.now() - 30_000;
+    await store.write(exampleCall(tenant, "before", startMs));
+    await front.kill();
+    const events = exampleCall(tenant, "while", startMs + 1);
+    await expect(store.write(events)).rejects.toMatchObject({ category: "unavailable" });
+    await expect(store.listCalls(tenant, callQuery.parse({}), "UTC")).rejects.toMatchObject({
+      category: "unavailable",
+      code: "column_store_unreachable",
+    });
+    await front.restart();
+    await store.write(events);
+    await store.write(events);
+    expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["while", "before"]);
+    expect(await store.transcript(tenant, "while")).toHaveLength(2);
+  });
+});
+
 const server = process.env.EARSHOT_TEST_CLICKHOUSE;
-// Skipped with REQUIRE_SERVERS=1 too: no package brings a server, and the engine itself is the one tested above, in process.
+// Skipped with REQUIRE_SERVERS=1 too: no package brings a server, and its engine and its interface are tested above.
 describe.skipIf(server === undefined)("a ClickHouse server (EARSHOT_TEST_CLICKHOUSE, an empty database)", () => {
   const subject = subjectAt(server ?? "");
   beforeAll(() => subject.started.start());

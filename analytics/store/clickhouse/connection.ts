@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import type { ClickHouseClient } from "@clickhouse/client";
-import { createClient } from "@clickhouse/client";
+import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import { lockDirectory } from "@earshot/platform/lifecycle/directory-lock.ts";
@@ -76,6 +76,8 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
         clients.push(
           createClient({
             url: serverUrl(url),
+            // What fails is thrown, and logged by whoever knows what it means.
+            log: { level: ClickHouseLogLevel.OFF },
             clickhouse_settings: forQueries ? limits : {},
             max_open_connections: forQueries ? 1 : 4,
             request_timeout: forQueries ? settings.columnStoreQuerySeconds * 1000 + 5000 : 300_000,
@@ -83,17 +85,16 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
         );
       }
     }
-    const answer = await clients[0]!.ping({ select: true });
-    if (!answer.success) throw answer.error;
+    // In the database, which a ping does not look at.
+    await mapped(clients[0]!.command({ query: "SELECT 1" }));
   } catch (cause) {
     await Promise.allSettled(clients.map((client) => client.close()));
     release();
     throw cause instanceof EarshotError
       ? cause
       : new EarshotError("unavailable", "column_store_unreachable", "The column store does not answer.", {
-          remedy: embedded
-            ? "Look at the rights and the free space of the data directory, and whether this platform is supported (glibc Linux or macOS)."
-            : "Check EARSHOT_COLUMN_STORE: host, port (8123), user, password and database.",
+          remedy:
+            "Look at the rights and the free space of the data directory, and whether this platform is supported (glibc Linux or macOS).",
           cause,
         });
   }
@@ -200,7 +201,7 @@ function connectionOf(
             // A file, not inline data: a blank line inside inline data ends it, and the rest would run as SQL.
             const file = join(directory, "incoming", `${inserts++}.bin`);
             try {
-              writePieces(file, rows.pieces());
+              await mapped(writePieces(file, rows.pieces()));
               await fromFile(target, file);
             } finally {
               rmSync(file, { force: true });
@@ -244,7 +245,7 @@ function connectionOf(
   };
 }
 
-function writePieces(file: string, pieces: Buffer[]): void {
+async function writePieces(file: string, pieces: Buffer[]): Promise<void> {
   const descriptor = openSync(file, "w");
   try {
     let left = pieces.filter((piece) => piece.length > 0);
@@ -294,6 +295,22 @@ async function mapped<T>(work: Promise<T>): Promise<T> {
     if (code === 241)
       throw new EarshotError("unavailable", "column_store_memory", "The query needs more memory than it may use.", {
         remedy: "Narrow the time range; or raise EARSHOT_COLUMN_STORE_QUERY_MIB.",
+        cause,
+      });
+    if (code === 516 || code === 192 || code === 193 || code === 194 || code === 497)
+      throw new EarshotError("unavailable", "column_store_access", "The column store does not admit this user.", {
+        remedy: "Check user and password in EARSHOT_COLUMN_STORE, and that the user may read, write and make tables in the database.",
+        cause,
+      });
+    if (code === 81)
+      throw new EarshotError("unavailable", "column_store_database", "The column store has no such database.", {
+        remedy: "Check the database in EARSHOT_COLUMN_STORE (after the last slash), or make it: CREATE DATABASE on the server.",
+        cause,
+      });
+    const errno = String((cause as { code?: unknown }).code);
+    if (/^E(CONN|NOTFOUND|TIMEDOUT|PIPE|HOST|NET|AI_)/.test(errno) || (Number.isNaN(code) && /timeout|socket hang up/i.test(message)))
+      throw new EarshotError("unavailable", "column_store_unreachable", `The column store does not answer: ${message}`, {
+        remedy: "Is it running? Check host and port (8123, with TLS 8443) in EARSHOT_COLUMN_STORE.",
         cause,
       });
     // Syntax, unknown identifier, table, function, type mismatch, bad parameter: ours to repair, retrying changes nothing.

@@ -1,0 +1,78 @@
+/**
+ * A ClickHouse server for tests, where no package brings one: ClickHouse's own engine (chDB) in a process of its own behind the HTTP interface
+ * that @clickhouse/client speaks. It can be killed, paused and started again on the same data and port.
+ *
+ * ```ts
+ * const front = await startClickHouseFront({ directory });            // or { directory, port, user, password }
+ * const store = createClickHouseCallStore({ url: front.url, ... });   // clickhouse://user:password@127.0.0.1:PORT/default
+ * await front.kill();                                                 // SIGKILL: connections are reset, then refused
+ * await front.restart();                                              // the same data, port and password
+ * front.pause(); front.resume();                                      // SIGSTOP and SIGCONT: connections are taken, nothing is answered
+ * await front.stop();
+ * ```
+ *
+ * What it is not: a server. No replication, no cluster, no users or quotas but the one, no asynchronous inserts (the setting is taken, and means nothing).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+export type ClickHouseFrontOptions = {
+  /** The engine's data; kept when the front ends. */
+  readonly directory: string;
+  /** 0 = any free one; a restart keeps it. */
+  readonly port?: number;
+  readonly user?: string;
+  readonly password?: string;
+};
+
+export type ClickHouseFront = {
+  readonly url: string;
+  readonly port: number;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
+  /** SIGKILL; resolves when it has ended. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  pause(): void;
+  resume(): void;
+};
+
+export async function startClickHouseFront(options: ClickHouseFrontOptions): Promise<ClickHouseFront> {
+  const { directory, user = "earshot", password = "secret" } = options;
+  let child: ChildProcess;
+  let port = options.port ?? 0;
+  const start = async () => {
+    child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "clickhouse-front-process.ts")], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, FRONT_DIRECTORY: directory, FRONT_PORT: String(port), FRONT_USER: user, FRONT_PASSWORD: password },
+    });
+    for await (const line of createInterface({ input: child.stdout! })) {
+      port = Number(line);
+      return;
+    }
+    throw new Error("The ClickHouse front did not start.");
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    // A paused process gets its signal when it goes on.
+    child.kill("SIGCONT");
+    await ended;
+  };
+  await start();
+  return {
+    url: `clickhouse://${user}:${password}@127.0.0.1:${port}/default`,
+    port,
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    async restart() {
+      await end("SIGTERM");
+      await start();
+    },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+  };
+}
