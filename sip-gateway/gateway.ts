@@ -11,14 +11,18 @@ import { Admission } from "./admission/admission.ts";
 import { TrunkDirectory } from "./admission/trunk-directory.ts";
 import { CallEvents } from "./events/call-events.ts";
 import type { MediaPlane } from "./media/port.ts";
+import { GatewayPeers } from "./peers/gateway-peers.ts";
+import { reachableAt } from "./peers/reachable-at.ts";
 import { endUnendedCalls } from "./recovery/end-unended-calls.ts";
 import type { gatewaySettings, SettingsOf } from "./settings.ts";
 import { EmbeddedSignalling } from "./signalling/embedded/embedded-signalling.ts";
-import type { SipListener } from "./signalling/port.ts";
+import type { SipListener, SipTransport } from "./signalling/port.ts";
 import { RecordingServer } from "./siprec/recording-server.ts";
 
 export type GatewaySettings = SettingsOf<typeof gatewaySettings>;
 export type GatewayOptions = {
+  /** Its name on the event log, the same after a restart: `gatewayIdOf`. */
+  readonly gatewayId: string;
   readonly settings: GatewaySettings;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -41,7 +45,7 @@ export interface Gateway extends Component {
 const byeTimeMs = 2000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { settings, clock, eventLog, metrics } = options;
+  const { settings, clock, eventLog, metrics, gatewayId } = options;
   const log = options.log.child({ service: "sip-gateway" });
   const signalling = new EmbeddedSignalling({
     ...settings,
@@ -55,12 +59,35 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const directory = new TrunkDirectory(log);
   const events = new CallEvents(eventLog, log, metrics);
-  const admission = new Admission(directory, settings, events, log, clock);
+  const peers: GatewayPeers = new GatewayPeers({
+    gatewayId,
+    beatMs: settings.beatMs,
+    lostMs: settings.lostMs,
+    eventLog,
+    clock,
+    log,
+    state: () => ({
+      addresses: signalling
+        .listeners()
+        .map((listener) => ({ ...listener, address: settings.advertisedAddress || reachableAt(listener.address) })),
+      liveCalls: server.liveCalls,
+      room: serving && !admission.draining ? admission.room : 0,
+      draining: admission.draining,
+    }),
+    async lost(id) {
+      const detail = `The gateway ${id} was not heard of for ${Math.round(settings.lostMs / 1000)} s.`;
+      const ended = await endUnendedCalls(eventLog, events, clock.now(), { gatewayId: id, termination: "gateway_lost", detail });
+      log.warn({ gatewayId: id, calls: ended }, "A gateway is lost; its calls were ended");
+    },
+  });
+  const elsewhere = (transport: SipTransport) => (settings.overflow === "redirect" ? peers.withRoom(transport) : undefined);
+  const admission = new Admission(directory, settings, events, log, clock, elsewhere);
   const server = new RecordingServer({
     clock,
     log,
     metrics,
     events,
+    gatewayId,
     admission,
     mediaPlane: options.mediaPlane,
     limits: {
@@ -116,7 +143,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       return serving && directory.known && !admission.draining;
     },
     async start() {
-      const ended = await endUnendedCalls(eventLog, events, clock.now());
+      const detail = "The gateway was restarted while the call was up.";
+      const ended = await endUnendedCalls(eventLog, events, clock.now(), { gatewayId, termination: "restart", detail });
       if (ended > 0) log.info({ calls: ended }, "Calls that a restart had cut off were ended");
       await subscribe();
       try {
@@ -127,16 +155,19 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       server.watch();
       serving = true;
+      await peers.start();
     },
     async stop(deadlineMs) {
       serving = false;
       admission.drain();
+      peers.beat();
       const forByesMs = Math.min(byeTimeMs, deadlineMs / 2);
       const drainUntilMs = clock.monotonicMs() + Math.max(0, deadlineMs - forByesMs);
       await waitUntil(clock, () => server.liveCalls === 0 || clock.monotonicMs() >= drainUntilMs);
       const ended = server.endAll("shutdown", "The recording server is shutting down.");
       if (forByesMs > 0) await Promise.race([ended, pause(clock, forByesMs)]);
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+      await peers.stop();
       await signalling.stop(0);
       await eventLog.flush();
     },

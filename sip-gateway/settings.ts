@@ -18,6 +18,34 @@ const portRange = z
 const count = (minimum: number) => z.coerce.number().int().min(minimum);
 
 export const gatewaySettings = {
+  gatewayId: setting<string>({
+    env: "EARSHOT_GATEWAY_ID",
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+    default: "",
+    defaultText: "made once, kept under EARSHOT_DATA_DIR",
+    describe: "name of this gateway among others on the same event log; after a restart it ends the calls that its last run left behind",
+  }),
+  beatMs: setting<number>({
+    env: "EARSHOT_GATEWAY_BEAT_MS",
+    schema: count(100).max(60_000),
+    default: 2000,
+    describe: "how often a gateway tells the others on the event log that it lives and has room (100 to 60000 ms)",
+  }),
+  lostMs: setting<number>({
+    env: "EARSHOT_GATEWAY_LOST_MS",
+    schema: count(1000),
+    default: 120_000,
+    describe: "silence on the event log after which a gateway counts as lost; longer than the event log may be away",
+    atLimit: "its calls are ended as gateway_lost by another gateway",
+  }),
+  overflow: setting<"redirect" | "reject">({
+    env: "EARSHOT_SIP_OVERFLOW",
+    schema: z.enum(["redirect", "reject"]),
+    default: "redirect" as const,
+    describe:
+      "what a gateway that is full or draining answers: redirect = 302 to another gateway that has room, where there is one; reject = 503",
+    atLimit: "where no gateway has room: 503 with Retry-After",
+  }),
   signalling: setting<string>({
     env: "EARSHOT_SIP_SIGNALLING",
     schema: z.enum(["embedded:"]),

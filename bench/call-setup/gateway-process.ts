@@ -46,7 +46,7 @@ const mediaPlane = createMediaPlane({
   settings: { ...defaults(mediaSettings), host: "127.0.0.1", drainMs: 1000 },
 });
 await mediaPlane.start();
-const gateway = createGateway({ ...shared, eventLog, mediaPlane, settings });
+const gateway = createGateway({ gatewayId: "bench", ...shared, eventLog, mediaPlane, settings });
 await gateway.start();
 
 process.on("message", async (question: "cpu" | "stop") => {

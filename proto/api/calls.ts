@@ -14,6 +14,7 @@ export const termination = z.enum([
   "rejected",
   "signalling_error",
   "max_duration",
+  "gateway_lost",
 ]);
 export type Termination = z.infer<typeof termination>;
 

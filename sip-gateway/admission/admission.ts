@@ -2,13 +2,16 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { CallEvents } from "../events/call-events.ts";
-import type { SipHeaders, SipRequest } from "../signalling/port.ts";
+import type { PeerAddress } from "../peers/gateway-peers.ts";
+import type { SipHeaders, SipRequest, SipTransport } from "../signalling/port.ts";
 import { SourceRate } from "../signalling/source-rate.ts";
 import type { TrunkDirectory, TrunkMatch } from "./trunk-directory.ts";
 
 export type Refusal = { readonly status: number; readonly reason?: string; readonly headers?: SipHeaders; readonly outcome: string };
 /** A place held for the INVITE in hand: `keep` when the call is up, `release` (always, at the end) gives it back where it was not kept. */
 export type Admitted = { readonly match: TrunkMatch; keep(): void; release(): void };
+/** Another gateway that takes a call of this transport, where there is one. */
+export type Elsewhere = (transport: SipTransport) => PeerAddress | undefined;
 export type AdmissionLimits = { readonly maxCalls: number; readonly maxInvitesPerSecond: number; readonly retryAfterSeconds: number };
 
 /** One log line and one event per source in this time; the answers and the metric go on. */
@@ -22,17 +25,26 @@ export class Admission {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #rate: SourceRate;
+  readonly #elsewhere: Elsewhere;
   readonly #callsOfTrunk = new Map<string, number>();
   readonly #noticedAtMs = new Map<string, number>();
   #calls = 0;
   #draining = false;
 
-  constructor(directory: TrunkDirectory, limits: AdmissionLimits, events: CallEvents, log: Log, clock: Clock) {
+  constructor(
+    directory: TrunkDirectory,
+    limits: AdmissionLimits,
+    events: CallEvents,
+    log: Log,
+    clock: Clock,
+    elsewhere: Elsewhere = () => undefined,
+  ) {
     this.#directory = directory;
     this.#limits = limits;
     this.#events = events;
     this.#log = log;
     this.#clock = clock;
+    this.#elsewhere = elsewhere;
     this.#rate = new SourceRate(clock, limits.maxInvitesPerSecond);
   }
 
@@ -40,14 +52,18 @@ export class Admission {
     return this.#draining;
   }
 
-  /** From now on every INVITE is answered 503. */
+  /** Calls that could be taken now, all trunks together. */
+  get room(): number {
+    return Math.max(0, this.#limits.maxCalls - this.#calls);
+  }
+
+  /** From now on every INVITE is sent to another gateway, or answered 503. */
   drain(): void {
     this.#draining = true;
   }
 
   /** May this INVITE be looked at? Counts it against its source's rate; holds no place. */
   screen(request: SipRequest): Refusal | undefined {
-    if (this.#draining) return this.#unavailable("draining");
     if (!this.#rate.take(request.peer.address)) return this.#unavailable("source_rate");
     const judged = this.#judge(request);
     return "status" in judged ? judged : undefined;
@@ -75,7 +91,7 @@ export class Admission {
   }
 
   #judge(request: SipRequest): TrunkMatch | Refusal {
-    if (!this.#directory.known) return this.#unavailable("no_settings");
+    if (!this.#directory.known) return this.#unavailable(this.#draining ? "draining" : "no_settings");
     const match = this.#directory.match(request.peer, request.uri);
     if (match === undefined) {
       this.#notice(request, "unknown source", 403);
@@ -85,7 +101,8 @@ export class Admission {
       this.#notice(request, "tenant suspended", 403);
       return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
     }
-    if (this.#calls >= this.#limits.maxCalls) return this.#unavailable("max_calls");
+    if (this.#draining) return this.#redirect(request, "draining");
+    if (this.#calls >= this.#limits.maxCalls) return this.#redirect(request, "max_calls");
     const onTrunk = this.#callsOfTrunk.get(trunkKey(match)) ?? 0;
     if (match.trunk.maxCalls > 0 && onTrunk >= match.trunk.maxCalls) return this.#unavailable("trunk_max_calls");
     return match;
@@ -98,6 +115,18 @@ export class Admission {
     const left = (this.#callsOfTrunk.get(key) ?? 1) - 1;
     if (left > 0) this.#callsOfTrunk.set(key, left);
     else this.#callsOfTrunk.delete(key);
+  }
+
+  /** RFC 3261 21.3.3: another gateway has room. The user part stays, because trunks may be told apart by it. */
+  #redirect(request: SipRequest, outcome: string): Refusal {
+    const { transport } = request.peer;
+    const target = this.#elsewhere(transport);
+    if (target === undefined) return this.#unavailable(outcome);
+    const { user } = request.uri;
+    const host = target.address.includes(":") ? `[${target.address}]` : target.address;
+    const scheme = transport === "tls" ? "sips" : "sip";
+    const contact = `<${scheme}:${user === "" ? "" : `${user}@`}${host}:${target.port}${transport === "tcp" ? ";transport=tcp" : ""}>`;
+    return { status: 302, headers: [["Contact", contact]], outcome: `redirected_${outcome}` };
   }
 
   #unavailable(outcome: string): Refusal {

@@ -1,4 +1,4 @@
-/** After a crash: every call that was started and never ended is ended, so that none stays "in progress" for ever. */
+/** After a crash: every call that a gateway started and never ended is ended, so that none stays "in progress" for ever. */
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import { decodeEvent, type Event } from "@earshot/proto/event.ts";
 import { callId, type TenantId, tenantId } from "@earshot/proto/ids.ts";
@@ -16,11 +16,17 @@ const batch = 2000;
 /** Of each media partition only the newest records are read: a call that was up wrote there to the last. */
 const mediaTail = 5000;
 
+export type UnendedOf = {
+  readonly gatewayId: string;
+  readonly termination: "restart" | "gateway_lost";
+  readonly detail: string;
+};
+
 /**
- * Replays calls.v1. `endedAt` is the last the log knows of a call: its own events, or its newest chunk of media.
+ * Replays calls.v1 for the calls of one gateway. `endedAt` is the last the log knows of a call: its own events, or its newest chunk of media.
  * @returns how many calls were ended
  */
-export async function endUnendedCalls(eventLog: EventLog, events: CallEvents, nowMs: number): Promise<number> {
+export async function endUnendedCalls(eventLog: EventLog, events: CallEvents, nowMs: number, of: UnendedOf): Promise<number> {
   const open = new Map<string, OpenCall>();
   await replay(eventLog, topics.calls.name, (key, value, appendedAtMs) => {
     let event: Event;
@@ -30,14 +36,15 @@ export async function endUnendedCalls(eventLog: EventLog, events: CallEvents, no
       return; // a newer version's event: not ours to judge
     }
     const { payload } = event;
-    if (payload.case === "callStarted")
+    if (payload.case === "callStarted") {
+      if (payload.value.gatewayId !== of.gatewayId) return;
       open.set(key, {
         tenant: tenantId(event.tenantId),
         startedAtMs: payload.value.startedAtMs,
         lastSeenMs: appendedAtMs,
         legs: payload.value.legs,
       });
-    else if (payload.case === "callEnded") open.delete(key);
+    } else if (payload.case === "callEnded") open.delete(key);
     else {
       const call = open.get(key);
       if (call === undefined) return;
@@ -57,10 +64,11 @@ export async function endUnendedCalls(eventLog: EventLog, events: CallEvents, no
   );
   for (const [id, call] of open) {
     const endedAtMs = Math.min(nowMs, Math.max(call.startedAtMs, call.lastSeenMs));
-    const detail = "The gateway was restarted while the call was up.";
-    events.publish(call.tenant, callId(id), "ended", nowMs, {
+    const { termination, detail } = of;
+    // A name of its own: a gateway that was only cut off may still tell how the call really ended.
+    events.publish(call.tenant, callId(id), termination === "gateway_lost" ? "ended-by-another" : "ended", nowMs, {
       case: "callEnded",
-      value: { endedAtMs, termination: "restart", detail, startedAtMs: call.startedAtMs, legs: call.legs },
+      value: { endedAtMs, termination, detail, startedAtMs: call.startedAtMs, legs: call.legs },
     });
     for (const stage of ["record", "media"] as const)
       events.stage(call.tenant, callId(id), nowMs, { stage, outcome: "done", detail, remedy: "", startedAtMs: call.startedAtMs });

@@ -146,8 +146,9 @@ test("after a restart every call that was never ended is ended, at the time the 
       callId,
       encodeEvent({ id: callId, tenantId: "t", callId, occurredAtMs: at, payload: payload! }),
     );
-  put("open", { case: "callStarted", value: { startedAtMs: at, legs: [{ index: 0, label: "1" }] } });
-  put("closed", { case: "callStarted", value: { startedAtMs: at } });
+  put("open", { case: "callStarted", value: { gatewayId: "gateway-1", startedAtMs: at, legs: [{ index: 0, label: "1" }] } });
+  put("closed", { case: "callStarted", value: { gatewayId: "gateway-1", startedAtMs: at } });
+  put("of-another", { case: "callStarted", value: { gatewayId: "gateway-2", startedAtMs: at } });
   put("open", { case: "callUpdated", value: { legs: [{ index: 0, label: "1", speaker: Speaker.AGENT }] } });
   put("closed", { case: "callEnded", value: { endedAtMs: at + 1000, termination: "bye" } });
   const before = Date.now();

@@ -26,6 +26,8 @@ export type SessionContext = {
   readonly clock: Clock;
   readonly log: Log;
   readonly events: CallEvents;
+  /** Of the gateway that has the call. */
+  readonly gatewayId: string;
   readonly mediaPlane: MediaPlane;
   readonly limits: SessionLimits;
   /** Called once, when the call has ended. */
@@ -215,6 +217,7 @@ export class RecordingSession {
           peer: request.peer.address,
           userAgent,
           unreadableMetadata: this.#unreadableMetadata,
+          gatewayId: this.#context.gatewayId,
         },
       });
     } catch (error) {

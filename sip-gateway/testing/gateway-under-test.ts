@@ -18,16 +18,27 @@ export const tenantSettings = (trunk: object = {}, tenant: object = {}): Setting
   ({ tenantName: "Test", trunks: [{ ...loopbackTrunk, ...trunk }], version: 1, ...tenant }) as SettingsPayload;
 
 export class GatewayUnderTest {
-  readonly eventLog = new MemoryEventLog();
+  readonly eventLog: MemoryEventLog;
   readonly media: FakeMediaPlane;
   readonly metrics: Metrics = createMetrics();
   readonly gateway: Gateway;
   readonly #clients: RecordingClient[] = [];
 
-  constructor(options: { settings?: Partial<GatewaySettings>; clock?: Clock; log?: Log; mediaPairs?: number } = {}) {
+  constructor(
+    options: {
+      gatewayId?: string;
+      eventLog?: MemoryEventLog;
+      settings?: Partial<GatewaySettings>;
+      clock?: Clock;
+      log?: Log;
+      mediaPairs?: number;
+    } = {},
+  ) {
     const defaults = Object.fromEntries(Object.entries(gatewaySettings).map(([name, spec]) => [name, spec.default])) as GatewaySettings;
+    this.eventLog = options.eventLog ?? new MemoryEventLog();
     this.media = new FakeMediaPlane(options.mediaPairs);
     this.gateway = createGateway({
+      gatewayId: options.gatewayId ?? "gateway-1",
       settings: { ...defaults, host: "127.0.0.1", port: 0, tlsPort: 0, ...options.settings },
       log: options.log ?? silentLog,
       metrics: this.metrics,

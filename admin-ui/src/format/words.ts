@@ -13,6 +13,7 @@ export const terminationName: Record<Termination, string> = {
   rejected: "Rejected",
   signalling_error: "Signalling error",
   max_duration: "Longest duration reached",
+  gateway_lost: "Gateway lost",
 };
 
 export const directionName: Record<CallSummary["direction"], string> = {

@@ -152,6 +152,12 @@ export declare type Event = Message<"earshot.v1.Event"> & {
     case: "callCheckpoint";
   } | {
     /**
+     * @generated from field: earshot.v1.GatewayBeat gateway_beat = 73;
+     */
+    value: GatewayBeat;
+    case: "gatewayBeat";
+  } | {
+    /**
      * @generated from field: earshot.v1.DeadLetter dead_letter = 80;
      */
     value: DeadLetter;
@@ -329,6 +335,13 @@ export declare type CallStarted = Message<"earshot.v1.CallStarted"> & {
    * @generated from field: string unreadable_metadata = 12;
    */
   unreadableMetadata: string;
+
+  /**
+   * The gateway that has the call: it alone ends the call after a restart of its own.
+   *
+   * @generated from field: string gateway_id = 13;
+   */
+  gatewayId: string;
 };
 
 /**
@@ -397,7 +410,7 @@ export declare type CallEnded = Message<"earshot.v1.CallEnded"> & {
   endedAtMs: number;
 
   /**
-   * bye | cancel | session_timer | media_timeout | restart | shutdown | rejected | signalling_error | max_duration | stopped
+   * bye | cancel | session_timer | media_timeout | restart | shutdown | rejected | signalling_error | max_duration | stopped | gateway_lost
    *
    * @generated from field: string termination = 2;
    */
@@ -438,6 +451,88 @@ export declare type CallEnded = Message<"earshot.v1.CallEnded"> & {
  * Use `create(CallEndedSchema)` to create a new message.
  */
 export declare const CallEndedSchema: GenMessage<CallEnded>;
+
+/**
+ * On gateways.v1, key = gateway id: what a gateway says of itself every few seconds.
+ *
+ * @generated from message earshot.v1.GatewayBeat
+ */
+export declare type GatewayBeat = Message<"earshot.v1.GatewayBeat"> & {
+  /**
+   * @generated from field: string gateway_id = 1;
+   */
+  gatewayId: string;
+
+  /**
+   * @generated from field: double started_at_ms = 2;
+   */
+  startedAtMs: number;
+
+  /**
+   * Where the other gateways send callers that they cannot take.
+   *
+   * @generated from field: repeated earshot.v1.SipAddress addresses = 3;
+   */
+  addresses: SipAddress[];
+
+  /**
+   * @generated from field: uint32 live_calls = 4;
+   */
+  liveCalls: number;
+
+  /**
+   * Calls it could take now.
+   *
+   * @generated from field: uint32 room = 5;
+   */
+  room: number;
+
+  /**
+   * @generated from field: bool draining = 6;
+   */
+  draining: boolean;
+
+  /**
+   * It has stopped in good order and has no calls.
+   *
+   * @generated from field: bool left = 7;
+   */
+  left: boolean;
+};
+
+/**
+ * Describes the message earshot.v1.GatewayBeat.
+ * Use `create(GatewayBeatSchema)` to create a new message.
+ */
+export declare const GatewayBeatSchema: GenMessage<GatewayBeat>;
+
+/**
+ * @generated from message earshot.v1.SipAddress
+ */
+export declare type SipAddress = Message<"earshot.v1.SipAddress"> & {
+  /**
+   * udp | tcp | tls
+   *
+   * @generated from field: string transport = 1;
+   */
+  transport: string;
+
+  /**
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message earshot.v1.SipAddress.
+ * Use `create(SipAddressSchema)` to create a new message.
+ */
+export declare const SipAddressSchema: GenMessage<SipAddress>;
 
 /**
  * @generated from message earshot.v1.DtmfPressed
