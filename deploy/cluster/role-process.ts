@@ -1,0 +1,77 @@
+/** One role as a process of its own: its ports are the same at every start. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Readiness } from "@earshot/platform/operations/health.ts";
+import type { RoleName } from "../roles/role.ts";
+import { ManagedProcess } from "./managed-process.ts";
+
+const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+export type RolePorts = {
+  readonly operations: number;
+  /** Of a gateway. */
+  readonly sip: number;
+  readonly rtpFrom: number;
+  readonly rtpTo: number;
+  /** Of an API. */
+  readonly http: number;
+};
+
+export type RoleProcessOptions = {
+  readonly role: RoleName;
+  /** "gateway-1" */
+  readonly name: string;
+  /** Every process's own lies below it. */
+  readonly directory: string;
+  readonly ports: RolePorts;
+  readonly env: Readonly<Record<string, string>>;
+  readonly onOutput?: (text: string) => void;
+  readonly onDeath?: (how: string) => void;
+};
+
+export class RoleProcess {
+  readonly role: RoleName;
+  readonly name: string;
+  readonly ports: RolePorts;
+  readonly dataDir: string;
+  readonly process: ManagedProcess;
+
+  constructor({ role, name, directory, ports, env, onOutput, onDeath }: RoleProcessOptions) {
+    this.role = role;
+    this.name = name;
+    this.ports = ports;
+    this.dataDir = join(directory, name);
+    this.process = new ManagedProcess({
+      name,
+      command: process.execPath,
+      args: ["--disable-warning=ExperimentalWarning", main, "--role", role],
+      env: {
+        NODE_ENV: "production",
+        ...env,
+        EARSHOT_ROLE: role,
+        EARSHOT_DATA_DIR: this.dataDir,
+        EARSHOT_OPERATIONS_PORT: String(ports.operations),
+        ...(role === "sip-gateway" ? { EARSHOT_SIP_PORT: String(ports.sip), EARSHOT_RTP_PORTS: `${ports.rtpFrom}-${ports.rtpTo}` } : {}),
+        ...(role === "analytics-api" ? { EARSHOT_HTTP_PORT: String(ports.http) } : {}),
+      },
+      ready: new RegExp(`Earshot \\S+, ${role}, is ready`),
+      startMs: 90_000,
+      onOutput,
+      onDeath,
+    });
+  }
+
+  /** What it says of itself; undefined where nothing answers. */
+  async readiness(): Promise<Readiness | undefined> {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.ports.operations}/readyz`, { signal: AbortSignal.timeout(2000) });
+      return (await answer.json()) as Readiness;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.ports.operations}/metrics`, { signal: AbortSignal.timeout(5000) })).text();
+  }
+}
