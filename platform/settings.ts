@@ -19,9 +19,31 @@ export const platformSettings = {
   }),
   eventLog: setting({
     env: "EARSHOT_EVENT_LOG",
-    schema: z.string().regex(/^embedded:/, "is not an event log this version knows"),
+    schema: z.string().regex(/^(embedded:|kafkas?:\/\/)/, "is not an event log this version knows"),
     default: "embedded:",
-    describe: "embedded:FOLDER (embedded: alone = event-log under EARSHOT_DATA_DIR)",
+    describe:
+      "embedded:FOLDER (embedded: alone = event-log under EARSHOT_DATA_DIR), or kafka://[USER:PASSWORD@]HOST:PORT[,HOST:PORT][/PREFIX] (SASL PLAIN; kafkas: for TLS; PREFIX. stands before the names of topics and groups)",
+    secret: true,
+  }),
+  kafkaPartitions: setting({
+    env: "EARSHOT_KAFKA_PARTITIONS",
+    schema: count(1, 1000),
+    default: 12,
+    describe:
+      "least number of partitions of the topics that are keyed by call, on Kafka (1 to 1000): how many workers can share them. Fixed once they exist",
+  }),
+  kafkaReplicas: setting({
+    env: "EARSHOT_KAFKA_REPLICAS",
+    schema: z.coerce.number().int().min(-1).max(100),
+    default: -1,
+    describe: "replicas of each topic on Kafka (-1 = the brokers' default.replication.factor)",
+  }),
+  kafkaSessionMs: setting({
+    env: "EARSHOT_KAFKA_SESSION_MS",
+    schema: count(1000, 600_000),
+    default: 6000,
+    describe:
+      "how long a worker may be silent before Kafka gives its partitions to the others (1000 to 600000 ms; the brokers' group.min.session.timeout.ms is the least)",
   }),
   objectStore: setting({
     env: "EARSHOT_OBJECT_STORE",
@@ -116,6 +138,9 @@ export type EventLogSettings = Pick<
   | "retentionIntervalMs"
   | "retryFirstMs"
   | "retryMaxMs"
+  | "kafkaPartitions"
+  | "kafkaReplicas"
+  | "kafkaSessionMs"
 >;
 
 /** Every setting's default, for tests and benches. */

@@ -46,7 +46,7 @@ const single: TopicSpec = { ...topic, name: "contract-single.v1", partitions: 1 
 /** So small that retention would take it all at once. */
 const compacted: TopicSpec = { ...single, name: "contract-compacted.v1", retentionMs: 1, retentionBytes: 64 * 1024, cleanup: "compact" };
 const all = [topic, beside, single, compacted, topics.deadLetter];
-const waitMs = 5000;
+const waitMs = 8000;
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (record: LogRecord): string => new TextDecoder().decode(record.value);
@@ -368,9 +368,14 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   }),
 
   check("members of one group share the partitions, and take over from one that leaves", async (log) => {
-    const one = await collect(log);
-    const two = await collect(log);
-    await settle(200);
+    const taken = [new Set<number>(), new Set<number>()];
+    const hooks = (mine: Set<number>) => ({
+      assigned: (partitions: readonly number[]) => partitions.forEach((partition) => mine.add(partition)),
+      revoked: (partitions: readonly number[]) => partitions.forEach((partition) => mine.delete(partition)),
+    });
+    const one = await collect(log, hooks(taken[0]!));
+    const two = await collect(log, hooks(taken[1]!));
+    await sharedOut(...taken.map((partitions) => ({ partitions })));
     for (let i = 0; i < 120; i++) await log.publish(topic.name, `call-${i % 30}`, bytes(`${i}`));
     await within(Promise.all([one.subscription.drained(), two.subscription.drained()]), "drained");
     const values = [...one.records, ...two.records].map((record) => record.text);
@@ -379,6 +384,7 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     assert.ok(one.records.length > 0 && two.records.length > 0, "both have work");
     await one.subscription.stop();
     const before = one.records.length;
+    await until(() => taken[1]!.size === topic.partitions, "the one that stays has everything");
     for (let i = 120; i < 150; i++) await log.publish(topic.name, `call-${i}`, bytes(`${i}`));
     await within(two.subscription.drained(), "drained by the one that stays");
     assert.equal(one.records.length, before);

@@ -1,0 +1,213 @@
+/**
+ * Writes to Kafka: a bounded queue, sent in order, one request at a time, idempotent and acknowledged by all in-sync replicas. A request that
+ * fails is sent again, with what follows behind it, until it succeeds: nothing that was taken is lost or overtaken.
+ */
+import type { EarshotError } from "@earshot/proto/errors.ts";
+import { type MessageToProduce, Producer } from "@platformatic/kafka";
+import type { Clock } from "../../clock/clock.ts";
+import type { Log } from "../../log/log.ts";
+import type { Position } from "../port.ts";
+import { asEarshotError, clientOptions, type KafkaAddress } from "./connection.ts";
+
+export type SenderOptions = {
+  readonly address: KafkaAddress;
+  readonly clientId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lingerMs: number;
+  readonly bufferBytes: number;
+  readonly retryFirstMs: number;
+  readonly retryMaxMs: number;
+  sent(topic: string, records: number, bytes: number): void;
+  failed(topic: string): void;
+};
+
+type Queued = {
+  readonly message: Required<Pick<MessageToProduce, "topic" | "partition" | "key" | "value" | "timestamp">>;
+  readonly bytes: number;
+  readonly settle: { resolve(position: Position): void; reject(error: unknown): void } | undefined;
+};
+
+const requestBytes = 768 * 1024;
+/** What a record takes in a request beside its key and value, at most. */
+const recordOverhead = 40;
+
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #producer: Producer;
+  #queue: Queued[] = [];
+  #queuedBytes = 0;
+  #isSending = false;
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: EarshotError | undefined;
+  #flushes: { left: number; resolve: () => void }[] = [];
+  #room: (() => void)[] = [];
+  #sendingSinceMs = 0;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    // Retried inside the client, a request keeps its sequence numbers: what was written and not answered is not written twice.
+    this.#producer = new Producer({
+      ...clientOptions(options.address, options.clientId),
+      idempotent: true,
+      retries: Number.MAX_SAFE_INTEGER,
+      retryDelay: (_client, _operation, attempt, _retries, error) => {
+        this.#failed(asEarshotError(error));
+        return Math.min(options.retryMaxMs, options.retryFirstMs * 2 ** Math.min(20, attempt - 1));
+      },
+    });
+    this.#producer.on("error", () => {});
+  }
+
+  /** The last request's failure, until one succeeds. */
+  get failure(): EarshotError | undefined {
+    return this.#failure;
+  }
+
+  /** How long the request under way has been waiting. */
+  get waitingMs(): number {
+    return this.#isSending ? this.#options.clock.monotonicMs() - this.#sendingSinceMs : 0;
+  }
+
+  get bufferedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  hasRoom(key: string, value: Uint8Array): boolean {
+    const bytes = key.length + value.length + recordOverhead;
+    return this.#queuedBytes === 0 || this.#queuedBytes + bytes <= this.#options.bufferBytes;
+  }
+
+  /** Copies the record into the queue; the caller has asked `hasRoom`. */
+  add(topic: string, partition: number, key: string, value: Uint8Array, settle: Queued["settle"]): void {
+    const bytes = key.length + value.length + recordOverhead;
+    const message = { topic, partition, key: Buffer.from(key), value: Buffer.from(value), timestamp: BigInt(this.#options.clock.now()) };
+    this.#queue.push({ message, bytes, settle });
+    this.#queuedBytes += bytes;
+    if (this.#isSending) return;
+    if (settle !== undefined || this.#queuedBytes >= requestBytes) this.sendNow();
+    else this.#timer ??= setTimeout(() => this.#send(), this.#options.lingerMs);
+  }
+
+  /** Resolves when there may be room. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.#room.push(resolve));
+  }
+
+  sendNow(): void {
+    if (this.#isSending) return;
+    clearTimeout(this.#timer);
+    // What is published in one turn of the event loop goes in one request.
+    this.#timer = setTimeout(() => this.#send(), 0);
+  }
+
+  /** Resolves when everything taken so far is acknowledged. */
+  flush(): Promise<void> {
+    if (this.#queue.length === 0) return Promise.resolve();
+    this.sendNow();
+    return new Promise((resolve) => this.#flushes.push({ left: this.#queue.length, resolve }));
+  }
+
+  /** @param error what waiting publishes are told */
+  async close(error: EarshotError): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const { settle } of this.#queue.splice(0)) settle?.reject(error);
+    for (const { resolve } of this.#flushes.splice(0)) resolve();
+    for (const resolve of this.#room.splice(0)) resolve();
+    await this.#producer.close(true).catch(() => {});
+  }
+
+  async #send(): Promise<void> {
+    this.#timer = undefined;
+    if (this.#isSending) return;
+    this.#isSending = true;
+    let backoffMs = this.#options.retryFirstMs;
+    while (this.#queue.length > 0 && !this.#isClosed) {
+      const batch = this.#nextBatch();
+      this.#sendingSinceMs = this.#options.clock.monotonicMs();
+      try {
+        const { offsets = [] } = await this.#producer.send({ messages: batch.map(({ message }) => message) });
+        if (this.#isClosed) break;
+        if (this.#failure !== undefined) this.#options.log.info({}, "event log: Kafka takes records again");
+        this.#failure = undefined;
+        backoffMs = this.#options.retryFirstMs;
+        this.#settle(batch, offsets);
+      } catch (cause) {
+        if (this.#isClosed) break;
+        const error = asEarshotError(cause);
+        if (error.category === "invalid_request" && batch.length === 1) {
+          this.#options.log.error({ topic: batch[0]!.message.topic, code: error.code }, "event log: Kafka refuses a record for good");
+          this.#drop(batch[0]!, error);
+          continue;
+        }
+        this.#failed(error);
+        // A batch with a record that is too large is sent one by one, so that the one is found.
+        if (error.category === "invalid_request") this.#oneByOne = batch.length;
+        await new Promise((resolve) => setTimeout(resolve, backoffMs));
+        backoffMs = Math.min(this.#options.retryMaxMs, backoffMs * 2);
+      }
+    }
+    this.#isSending = false;
+  }
+
+  #failed(error: EarshotError): void {
+    this.#options.failed(this.#queue[0]?.message.topic ?? "");
+    if (this.#failure === undefined)
+      this.#options.log.error(
+        { code: error.code, reasons: error.details["reasons"], remedy: error.remedy },
+        "event log: Kafka takes no records; what is buffered is kept and sent again",
+      );
+    this.#failure = error;
+  }
+
+  #oneByOne = 0;
+
+  /** The queue's first records, up to the size of a request; they stay in the queue until they are acknowledged. */
+  #nextBatch(): readonly Queued[] {
+    if (this.#oneByOne > 0) {
+      this.#oneByOne--;
+      return this.#queue.slice(0, 1);
+    }
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.bytes <= requestBytes))
+      bytes += this.#queue[count++]!.bytes;
+    return this.#queue.slice(0, count);
+  }
+
+  #settle(batch: readonly Queued[], offsets: readonly { topic: string; partition: number; offset: bigint }[]): void {
+    const next = new Map(offsets.map(({ topic, partition, offset }) => [`${topic} ${partition}`, Number(offset)]));
+    const counts = new Map<string, { records: number; bytes: number }>();
+    this.#forget(batch);
+    for (const { message, settle } of batch) {
+      const { topic, partition, key, value } = message;
+      const place = `${topic} ${partition}`;
+      const offset = next.get(place) ?? 0;
+      next.set(place, offset + 1);
+      settle?.resolve({ partition, offset });
+      const count = counts.get(topic) ?? { records: 0, bytes: 0 };
+      count.records++;
+      count.bytes += key.length + value.length;
+      counts.set(topic, count);
+    }
+    for (const [topic, { records, bytes }] of counts) this.#options.sent(topic, records, bytes);
+  }
+
+  #drop(one: Queued, error: EarshotError): void {
+    this.#forget([one]);
+    one.settle?.reject(error);
+  }
+
+  #forget(batch: readonly Queued[]): void {
+    this.#queue.splice(0, batch.length);
+    for (const { bytes } of batch) this.#queuedBytes -= bytes;
+    this.#flushes = this.#flushes.filter((flush) => {
+      flush.left -= batch.length;
+      if (flush.left <= 0) flush.resolve();
+      return flush.left > 0;
+    });
+    for (const resolve of this.#room.splice(0)) resolve();
+  }
+}
