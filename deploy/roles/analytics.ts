@@ -3,7 +3,7 @@ import { type Analytics, type AnalyticsPart, createAnalytics } from "@earshot/an
 import type { PartHealth, Readiness } from "@earshot/platform/operations/health.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
 import type { DemoCalls } from "../demo-pbx/demo-calls.ts";
-import type { Foundation } from "./foundation.ts";
+import { type Foundation, withoutPassword } from "./foundation.ts";
 import type { Role } from "./role.ts";
 import { reachable } from "./sip-gateway.ts";
 
@@ -56,9 +56,4 @@ export function buildAnalyticsRole(foundation: Foundation, parts: readonly Analy
     addresses: (): Record<string, string> =>
       parts.includes("api") ? { web: `http://${host}:${analytics.address?.port ?? httpPort}` } : {},
   };
-}
-
-/** A store's URL as it may be printed. */
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
 }

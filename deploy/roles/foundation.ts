@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { type Clock, systemClock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
-import { createEmbeddedEventLog } from "@earshot/platform/event-log/embedded.ts";
+import { openEventLog } from "@earshot/platform/event-log/open.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
@@ -39,13 +39,7 @@ export function buildFoundation({ settings, log, version }: { settings: Settings
     const given = url.slice(url.indexOf(":") + 1);
     return given === "" ? join(dataDir, name) : resolve(given);
   };
-  const eventLog = createEmbeddedEventLog({
-    directory: under(settings.platform.eventLog, "event-log"),
-    clock,
-    log,
-    metrics,
-    settings: settings.platform,
-  });
+  const eventLog = openEventLog({ clock, log, metrics, settings: settings.platform });
   const objectStore = createFileObjectStore({
     directory: under(settings.platform.objectStore, "objects"),
     clock,
@@ -62,7 +56,12 @@ export function buildFoundation({ settings, log, version }: { settings: Settings
     eventLog,
     objectStore,
     components: [eventLog, { name: "topics", start: () => eventLog.declare(allTopics), stop: async () => {} }, objectStore],
-    adapters: { "event log": settings.platform.eventLog, "object store": settings.platform.objectStore },
+    adapters: { "event log": withoutPassword(settings.platform.eventLog), "object store": settings.platform.objectStore },
     health: () => [{ part: "event log", ...eventLog.health() }],
   };
+}
+
+/** An adapter's URL as it may be printed. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//***@");
 }

@@ -4,6 +4,7 @@ import { createPipeline, type Pipeline } from "@earshot/media-pipeline/pipeline.
 import { chooseRecogniser } from "@earshot/media-pipeline/recogniser/choose.ts";
 import { installPocketsphinx } from "@earshot/media-pipeline/recogniser/pocketsphinx/install.ts";
 import type { Recogniser, SpeechStatus } from "@earshot/media-pipeline/recogniser/port.ts";
+import { isSharedEventLog } from "@earshot/platform/event-log/open.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Role } from "./role.ts";
 
@@ -26,7 +27,7 @@ export async function buildPipelineRole(foundation: Foundation, given?: Speech):
     eventLog,
     objectStore,
     recogniser: speech.recogniser,
-    sharedLog: !settings.platform.eventLog.startsWith("embedded:"),
+    sharedLog: isSharedEventLog(settings.platform.eventLog),
   });
   return {
     name: "media-pipeline",

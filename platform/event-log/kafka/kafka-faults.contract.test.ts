@@ -1,0 +1,251 @@
+/** What a broker does to the log in real life: killed, hung, gone for a while, and members that die; nothing acknowledged is lost. */
+import { randomUUID } from "node:crypto";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TopicSpec } from "@earshot/proto/topics.ts";
+import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { EventLog } from "../port.ts";
+import { KafkaBroker, kafkaMissing } from "../testing/kafka-broker.ts";
+import { openOn } from "./harness.ts";
+
+const missing = kafkaMissing();
+const spec: TopicSpec = {
+  name: "fault.v1",
+  partitions: 4,
+  retentionMs: 3_600_000,
+  retentionBytes: 64 * 1024 * 1024,
+  cleanup: "delete",
+  key: "callId",
+  message: "Event",
+  writtenBy: "test",
+};
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
+  let broker: KafkaBroker;
+  const opened: EventLog[] = [];
+  const open = async (url: string): Promise<EventLog> => {
+    const log = await openOn(url, { retryMaxMs: 500, writeBufferBytes: 1024 * 1024 });
+    opened.push(log);
+    await log.declare([spec]);
+    return log;
+  };
+  const fresh = (): string => `${broker.url}/${randomUUID().slice(0, 8)}`;
+
+  beforeAll(async () => {
+    broker = await KafkaBroker.start();
+  }, 120_000);
+  afterEach(async () => {
+    for (const log of opened.splice(0)) await log.stop(0);
+  });
+  afterAll(() => broker?.dispose());
+
+  /** Every record of the topic, by key, in order. */
+  async function stored(log: EventLog): Promise<Map<string, string[]>> {
+    const byKey = new Map<string, string[]>();
+    for (const { partition, first, next } of await log.bounds(spec.name))
+      for (let from = first; from < next; ) {
+        const records = await log.read(spec.name, partition, from, 1000);
+        for (const { key, value } of records) byKey.set(key, [...(byKey.get(key) ?? []), new TextDecoder().decode(value)]);
+        from = records.at(-1)!.offset + 1;
+      }
+    return byKey;
+  }
+
+  /** Writes by both ways while `fault` happens; afterwards every record is there once, in order. */
+  async function writeThrough(fault: () => Promise<void>): Promise<{ states: Set<string> }> {
+    const log = await open(fresh());
+    const states = new Set<string>();
+    const published: Promise<unknown>[] = [];
+    let isOver = false;
+    const writing = (async () => {
+      let i = 0;
+      for (; !isOver; i++) {
+        for (let key = 0; key < 5; key++) {
+          while (!log.append(spec.name, `appended-${key}`, bytes(`${i}`))) await wait(5);
+          published.push(log.publish(spec.name, `published-${key}`, bytes(`${i}`)));
+        }
+        states.add(log.health().state);
+        await wait(5);
+      }
+      return i;
+    })();
+    const received: string[] = [];
+    const subscription = await log.subscribe({
+      topics: [spec.name],
+      group: "g",
+      from: "earliest",
+      handle: (batch) => {
+        for (const { key, value } of batch) received.push(`${key} ${new TextDecoder().decode(value)}`);
+      },
+    });
+    await wait(300);
+    await fault();
+    await wait(500);
+    isOver = true;
+    const count = await writing;
+    await Promise.all(published);
+    await log.flush();
+    await expect.poll(() => log.health(), { timeout: 20_000 }).toEqual({ state: "up", detail: "" });
+    const expected = Array.from({ length: count }, (_, i) => `${i}`);
+    const found = await stored(log);
+    expect(found.size).toBe(10);
+    for (const values of found.values()) expect(values).toEqual(expected);
+    await subscription.drained();
+    expect(new Set(received).size).toBe(count * 10);
+    return { states };
+  }
+
+  test("killed and started again: what was taken is there once, in order, and health told", async () => {
+    const { states } = await writeThrough(async () => {
+      await broker.kill();
+      await wait(1500);
+      await broker.restart();
+    });
+    expect([...states]).toEqual(expect.arrayContaining(["up", "down"]));
+  });
+
+  test("stopped in good order and started again", async () => {
+    await writeThrough(async () => {
+      await broker.stop();
+      await broker.restart();
+    });
+  });
+
+  test("hung for seconds: degraded, then everything is there once", async () => {
+    const { states } = await writeThrough(async () => {
+      broker.pause();
+      await wait(4000);
+      broker.resume();
+    });
+    expect([...states]).toEqual(expect.arrayContaining(["degraded"]));
+  });
+
+  test("while it is away the buffer fills, append says false, publish waits, and it all goes out in the end", async () => {
+    const log = await open(fresh());
+    await log.publish(spec.name, "k", bytes("first"));
+    await broker.kill();
+    let taken = 0;
+    while (log.append(spec.name, "k", new Uint8Array(10_000))) taken++;
+    expect(taken * 10_000).toBeLessThanOrEqual(1024 * 1024);
+    const published = log.publish(spec.name, "k", new Uint8Array(10_000));
+    await expect.poll(() => log.health().state, { timeout: 10_000 }).toBe("down");
+    expect(log.health().detail).toMatch(/Kafka cannot be reached/);
+    await broker.restart();
+    await published;
+    const sizes = [...(await stored(log)).values()].flat().length;
+    expect(sizes).toBe(taken + 2);
+  });
+
+  test("members come, leave in order, vanish, and the broker is killed in mid-rebalance: nothing is lost, hand-overs double nothing", async () => {
+    const url = fresh();
+    const writer = await open(url);
+    const seen = new Map<string, number>();
+    const join = async (): Promise<{ log: EventLog; partitions: Set<number> }> => {
+      const log = await open(url);
+      const partitions = new Set<number>();
+      await log.subscribe({
+        topics: [spec.name],
+        group: "g",
+        from: "earliest",
+        maxBatch: 20,
+        assigned: (taken) => {
+          for (const one of taken) partitions.add(one);
+        },
+        revoked: (given) => {
+          for (const one of given) partitions.delete(one);
+        },
+        handle: async (batch) => {
+          await wait(1);
+          for (const { key, value } of batch) {
+            const id = `${key} ${new TextDecoder().decode(value)}`;
+            seen.set(id, (seen.get(id) ?? 0) + 1);
+          }
+        },
+      });
+      return { log, partitions };
+    };
+    let isOver = false;
+    let count = 0;
+    const writing = (async () => {
+      for (; !isOver; count++) {
+        for (let key = 0; key < 20; key++) while (!writer.append(spec.name, `key-${key}`, bytes(`${count}`))) await wait(5);
+        await wait(5);
+      }
+    })();
+    const one = await join();
+    const two = await join();
+    const three = await join();
+    const total = (...members: { partitions: Set<number> }[]) => members.reduce((sum, { partitions }) => sum + partitions.size, 0);
+    await expect.poll(() => total(one, two, three), { timeout: 10_000 }).toBe(4);
+    await one.log.stop(5000);
+    await expect.poll(() => total(two, three), { timeout: 10_000 }).toBe(4);
+    expect([...seen.values()].filter((times) => times > 1)).toEqual([]);
+    const four = join();
+    await wait(100);
+    await broker.kill();
+    await wait(500);
+    await broker.restart();
+    const last = await four;
+    await expect.poll(() => total(two, three, last), { timeout: 30_000 }).toBe(4);
+    isOver = true;
+    await writing;
+    await writer.flush();
+    await expect.poll(() => seen.size, { timeout: 30_000 }).toBe(count * 20);
+  });
+
+  test("a changed retention takes effect; other numbers of partitions are refused", async () => {
+    const url = fresh();
+    const log = await open(url);
+    await log.declare([{ ...spec, retentionMs: 7_200_000 }]);
+    const admin = new Admin({ clientId: "t", bootstrapBrokers: [broker.address] });
+    const [config] = await admin.describeConfigs({
+      resources: [
+        {
+          resourceType: ConfigResourceTypes.TOPIC,
+          resourceName: `${url.split("/").at(-1)}.${spec.name}`,
+          configurationKeys: ["retention.ms"],
+        },
+      ],
+    });
+    await admin.close();
+    expect(config!.configs).toEqual([expect.objectContaining({ name: "retention.ms", value: "7200000" })]);
+    await expect(log.declare([{ ...spec, partitions: 6 }])).rejects.toMatchObject({ code: "event_log_partitions_changed" });
+  });
+
+  test("an address where no broker is fails at start, with what to check", async () => {
+    const failure = await openOn("kafka://127.0.0.1:1").catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(EarshotError);
+    expect(failure).toMatchObject({
+      code: "kafka_unavailable",
+      category: "unavailable",
+      remedy: expect.stringContaining("EARSHOT_EVENT_LOG"),
+    });
+    await expect(openOn("kafka://nowhere")).rejects.toMatchObject({ code: "kafka_url_invalid" });
+    await expect(openOn(broker.url.replace("kafka:", "kafkas:"))).rejects.toMatchObject({ code: "kafka_unavailable" });
+  });
+});
+
+describe.skipIf(missing !== "")(`Kafka with logins and permissions ${missing}`, () => {
+  let broker: KafkaBroker;
+  beforeAll(async () => {
+    broker = await KafkaBroker.start({ users: { admin: "s3cret/:@", nobody: "other" } });
+  }, 120_000);
+  afterAll(() => broker?.dispose());
+
+  test("the right password is let in, a wrong one is told so, a user without permissions too", async () => {
+    const log = await openOn(broker.url);
+    await log.declare([spec]);
+    await log.publish(spec.name, "k", bytes("x"));
+    await log.stop(5000);
+    await expect(openOn(`kafka://admin:wrong@${broker.address}`)).rejects.toMatchObject({
+      code: "kafka_login_failed",
+      remedy: expect.stringContaining("password"),
+    });
+    await expect(openOn(`kafka://nobody:other@${broker.address}`)).rejects.toMatchObject({
+      code: "kafka_permission_missing",
+      remedy: expect.stringContaining("kafka-acls"),
+    });
+  });
+});
