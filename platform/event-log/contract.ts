@@ -370,8 +370,12 @@ export const eventLogChecks: readonly EventLogCheck[] = [
   check("members of one group share the partitions, and take over from one that leaves", async (log) => {
     const taken = [new Set<number>(), new Set<number>()];
     const hooks = (mine: Set<number>) => ({
-      assigned: (partitions: readonly number[]) => partitions.forEach((partition) => mine.add(partition)),
-      revoked: (partitions: readonly number[]) => partitions.forEach((partition) => mine.delete(partition)),
+      assigned(partitions: readonly number[]) {
+        for (const partition of partitions) mine.add(partition);
+      },
+      revoked(partitions: readonly number[]) {
+        for (const partition of partitions) mine.delete(partition);
+      },
     });
     const one = await collect(log, hooks(taken[0]!));
     const two = await collect(log, hooks(taken[1]!));

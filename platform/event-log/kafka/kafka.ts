@@ -274,7 +274,7 @@ class KafkaEventLog implements EventLog {
     const error = cause === undefined ? undefined : asEarshotError(cause);
     if (error !== undefined && this.#readFailure === undefined)
       this.#options.log.warn(
-        { code: error.code, reasons: error.details["reasons"], remedy: error.remedy },
+        { code: error.code, reasons: error.details.reasons, remedy: error.remedy },
         "event log: Kafka could not be read; tried again",
       );
     this.#readFailure = error;

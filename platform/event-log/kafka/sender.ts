@@ -156,7 +156,7 @@ export class Sender {
     this.#options.failed(this.#queue[0]?.message.topic ?? "");
     if (this.#failure === undefined)
       this.#options.log.error(
-        { code: error.code, reasons: error.details["reasons"], remedy: error.remedy },
+        { code: error.code, reasons: error.details.reasons, remedy: error.remedy },
         "event log: Kafka takes no records; what is buffered is kept and sent again",
       );
     this.#failure = error;

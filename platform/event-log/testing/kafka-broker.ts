@@ -32,7 +32,7 @@ export type KafkaBrokerOptions = {
 };
 
 function jarFolder(): string {
-  return process.env["EARSHOT_KAFKA_JARS"] ?? join(import.meta.dirname, "../../../node_modules/.cache/kafka");
+  return process.env.EARSHOT_KAFKA_JARS ?? join(import.meta.dirname, "../../../node_modules/.cache/kafka");
 }
 
 /** Fetches the jars unless they are there. @throws Error where Maven is missing or cannot fetch them */
@@ -64,7 +64,7 @@ export function kafkaMissing(): string {
     } catch (error) {
       missing = `no Kafka broker: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`;
     }
-  if (missing !== "" && process.env["REQUIRE_SERVERS"] === "1") throw new Error(missing);
+  if (missing !== "" && process.env.REQUIRE_SERVERS === "1") throw new Error(missing);
   return missing;
 }
 
@@ -245,7 +245,7 @@ function properties(directory: string, port: number, controllerPort: number, { u
       : {
           "sasl.enabled.mechanisms": "PLAIN",
           "sasl.mechanism.inter.broker.protocol": "PLAIN",
-          "listener.name.client.plain.sasl.jaas.config": `${plain} username="admin" password="${users["admin"]}" ${logins.join(" ")};`,
+          "listener.name.client.plain.sasl.jaas.config": `${plain} username="admin" password="${users.admin}" ${logins.join(" ")};`,
           "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
           "super.users": "User:admin;User:ANONYMOUS",
         }),
