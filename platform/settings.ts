@@ -47,9 +47,46 @@ export const platformSettings = {
   }),
   objectStore: setting({
     env: "EARSHOT_OBJECT_STORE",
-    schema: z.string().regex(/^file:/, "is not an object store this version knows"),
+    schema: z
+      .string()
+      .regex(/^(file:|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9._/-]*)?$)/, "is not an object store this version knows"),
     default: "file:",
-    describe: "file:FOLDER (file: alone = objects under EARSHOT_DATA_DIR)",
+    describe: "file:FOLDER (file: alone = objects under EARSHOT_DATA_DIR) or s3://BUCKET/PREFIX, with the EARSHOT_S3 settings",
+  }),
+  s3Endpoint: setting({
+    env: "EARSHOT_S3_ENDPOINT",
+    schema: z.union([z.literal(""), z.url({ protocol: /^https?$/ })]),
+    default: "",
+    describe: "URL of an S3 server of your own (path-style addresses are used then); empty = Amazon's, by region",
+  }),
+  s3Region: setting({ env: "EARSHOT_S3_REGION", schema: z.string().min(1), default: "us-east-1", describe: "region of the bucket" }),
+  s3AccessKeyId: setting({
+    env: "EARSHOT_S3_ACCESS_KEY_ID",
+    schema: z.string(),
+    default: "",
+    describe: "access key; empty = what the AWS SDK finds by itself (environment, profile, instance role)",
+    secret: true,
+  }),
+  s3SecretAccessKey: setting({
+    env: "EARSHOT_S3_SECRET_ACCESS_KEY",
+    schema: z.string(),
+    default: "",
+    describe: "secret of that key",
+    secret: true,
+  }),
+  s3PartBytes: setting({
+    env: "EARSHOT_S3_PART_BYTES",
+    schema: count(5 * MiB, 512 * MiB),
+    default: 8 * MiB,
+    describe: "bytes of an object that are sent at once, 5 MB to 512 MB; each upload under way holds two such parts in memory",
+    atLimit: "a larger object is uploaded in parts, at most 10,000 of them",
+  }),
+  s3TimeoutMs: setting({
+    env: "EARSHOT_S3_TIMEOUT_MS",
+    schema: count(100, 600_000),
+    default: 10_000,
+    describe: "how long the S3 server may be silent, to connect and to answer (100 to 600000 ms)",
+    atLimit: "the request is tried again, three times in all, then fails with object_store_failed",
   }),
   maxRecordBytes: setting({
     env: "EARSHOT_EVENT_LOG_MAX_RECORD_BYTES",

@@ -7,7 +7,7 @@ import { readSettings } from "@earshot/platform/config/settings.ts";
 import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
 import { createLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
-import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
+import { openObjectStore } from "@earshot/platform/object-store/open.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { allSettings } from "../settings.ts";
@@ -31,13 +31,7 @@ export async function openStores(env: NodeJS.ProcessEnv): Promise<Stores> {
   const directory = createDirectoryStore({ url: settings.store.relationalStore, dataDir, log, clock, settings: settings.postgres });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
   const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
-  const folder = settings.platform.objectStore.slice("file:".length);
-  const objects = createFileObjectStore({
-    directory: folder === "" ? join(dataDir, "objects") : resolve(folder),
-    clock,
-    log,
-    settings: settings.platform,
-  });
+  const objects = openObjectStore({ settings: settings.platform, dataDir, clock, log });
   const running: Running = await run([directory, calls, objects], { log, clock });
   return { directory, calls, objects, close: () => running.stop(30_000) };
 }

@@ -1,5 +1,5 @@
 /** What every role stands on: clock, log, metrics, event log, object store. One per process, however many roles it runs. */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Clock, systemClock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import { openEventLog } from "@earshot/platform/event-log/open.ts";
@@ -7,7 +7,7 @@ import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { createMetrics, type Metrics } from "@earshot/platform/metrics/metrics.ts";
-import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
+import { openObjectStore } from "@earshot/platform/object-store/open.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import type { PartHealth } from "@earshot/platform/operations/health.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
@@ -35,17 +35,8 @@ export function buildFoundation({ settings, log, version }: { settings: Settings
   const clock = systemClock;
   const metrics = createMetrics({ defaults: true });
   const dataDir = resolve(settings.platform.dataDir);
-  const under = (url: string, name: string): string => {
-    const given = url.slice(url.indexOf(":") + 1);
-    return given === "" ? join(dataDir, name) : resolve(given);
-  };
   const eventLog = openEventLog({ clock, log, metrics, settings: settings.platform });
-  const objectStore = createFileObjectStore({
-    directory: under(settings.platform.objectStore, "objects"),
-    clock,
-    log,
-    settings: settings.platform,
-  });
+  const objectStore = openObjectStore({ settings: settings.platform, dataDir, clock, log });
   return {
     settings,
     log,
