@@ -7,6 +7,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { makeEvent } from "@earshot/analytics/seed/make-event.ts";
 import { callsTable, writeSettledCall } from "@earshot/analytics/store/clickhouse/call-row.ts";
 import { CallState } from "@earshot/analytics/store/clickhouse/call-state.ts";
@@ -60,13 +62,17 @@ function record(number: number): Event {
   });
 }
 
-/** Only `work` is measured; each batch is made just before it, as events come, and is garbage after it. */
+v8.setFlagsFromString("--expose-gc");
+const collectGarbage = vm.runInNewContext("gc") as () => void;
+
+/** Only `work` is measured: each batch is made just before it, and what making it left behind is collected before, too. */
 async function cost<T>(name: string, make: (batch: number) => T, work: (made: T, batch: number) => Promise<void>): Promise<number> {
   await work(make(0), 0);
   let micros = 0;
   let wallMs = 0;
   for (let batch = 1; batch <= batches; batch++) {
     const made = make(batch);
+    collectGarbage();
     const before = process.cpuUsage();
     const from = performance.now();
     await work(made, batch);

@@ -45,7 +45,7 @@ export const storeSettings = {
   columnStoreQueryThreads: setting({
     env: "EARSHOT_COLUMN_STORE_QUERY_THREADS",
     schema: z.coerce.number().int().min(1).max(64),
-    default: 2,
+    default: 1,
     describe: "threads of one query of the column store; several queries run side by side anyway",
     atLimit: "a query uses no more than these",
   }),

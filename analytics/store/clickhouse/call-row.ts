@@ -112,14 +112,20 @@ function writeCard(out: GrowingBytes, card: CallCard): void {
   out.ascii("]]");
 }
 
+const comma = 0x2c;
+
 function jsonNumber(out: GrowingBytes, value: number | null): void {
-  out.ascii(value === null || !Number.isFinite(value) ? "null" : String(value));
-  out.ascii(",");
+  if (value === null || !Number.isFinite(value)) out.ascii("null,");
+  else {
+    if (Number.isSafeInteger(value) && value >= 0) out.digits(value);
+    else out.ascii(String(value));
+    out.u8(comma);
+  }
 }
 
 function jsonText(out: GrowingBytes, value: string): void {
   jsonLast(out, value);
-  out.ascii(",");
+  out.u8(comma);
 }
 
 function jsonLast(out: GrowingBytes, value: string): void {

@@ -106,18 +106,16 @@ export class CallStates {
       earliest = Math.min(earliest, toldStartMs);
       latest = Math.max(latest, toldStartMs);
     }
-    const range = { newest: -latest, oldest: -earliest, max: all.length * 2 };
-    const [settled, open] = await Promise.all([
-      this.#query<{ call_id: string }>(
-        tenant,
-        `SELECT call_id FROM calls WHERE ${ofTenant} AND newest_first BETWEEN {newest:Int64} AND {oldest:Int64} LIMIT {max:UInt32}`,
-        range,
-      ),
-      this.#query<{ call_id: string }>(tenant, `SELECT call_id FROM calls_open WHERE ${ofTenant} LIMIT {max:UInt32}`, { max: range.max }),
-    ]);
-    if (settled.length === range.max || open.length === range.max) return all;
-    if (settled.length === 0 && open.length === 0) return [];
-    const stored = new Set([...settled, ...open].map((row) => row.call_id));
+    const max = all.length * 2;
+    const found = await this.#query<{ call_id: string }>(
+      tenant,
+      `SELECT call_id FROM (SELECT call_id FROM calls WHERE ${ofTenant} AND newest_first BETWEEN {newest:Int64} AND {oldest:Int64} ` +
+        `UNION ALL SELECT call_id FROM calls_open WHERE ${ofTenant}) LIMIT {max:UInt32}`,
+      { newest: -latest, oldest: -earliest, max },
+    );
+    if (found.length === max) return all;
+    if (found.length === 0) return [];
+    const stored = new Set(found.map((row) => row.call_id));
     return all.filter(({ callId }) => stored.has(callId));
   }
 

@@ -10,6 +10,7 @@ import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import { checkVersion } from "./connection.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 
@@ -111,6 +112,12 @@ describe("the engine behind ClickHouse's HTTP interface", () => {
       category: "unavailable",
       remedy: expect.stringMatching(remedy),
     });
+  });
+
+  it("does not start on an engine that lacks what the search needs", () => {
+    for (const version of ["26.7.3.1", "26.10.1", "27.1"]) expect(() => checkVersion(version)).not.toThrow();
+    for (const version of ["24.8.1.2", "26.6.9", ""])
+      expect(() => checkVersion(version)).toThrow(expect.objectContaining({ code: "column_store_version", category: "conflict" }));
   });
 
   it("is away for a while: reads and writes say so, and go on when it is back, with nothing lost or doubled", async () => {

@@ -86,7 +86,8 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
       }
     }
     // In the database, which a ping does not look at.
-    await mapped(clients[0]!.command({ query: "SELECT 1" }));
+    const answer = await mapped(clients[0]!.query({ query: "SELECT version() AS version", format: "JSONEachRow" }));
+    checkVersion(((await answer.json()) as { version: string }[])[0]?.version ?? "");
   } catch (cause) {
     await Promise.allSettled(clients.map((client) => client.close()));
     release();
@@ -99,6 +100,24 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
         });
   }
   return connectionOf(clients, embedded ? directory : undefined, release, settings, clock);
+}
+
+/** The first engine with phrases in a text index, which the search stands on. */
+const oldestVersion = { major: 26, minor: 7 };
+
+/** @throws EarshotError conflict where the engine is older than the schema */
+export function checkVersion(version: string): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const { major: oldestMajor, minor: oldestMinor } = oldestVersion;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new EarshotError(
+    "conflict",
+    "column_store_version",
+    `ClickHouse ${version.slice(0, 40)} is too old for the search in transcripts.`,
+    {
+      remedy: `Upgrade the server to ${oldestMajor}.${oldestMinor} or newer, or use EARSHOT_COLUMN_STORE=chdb: (in process).`,
+    },
+  );
 }
 
 function connectionOf(

@@ -24,6 +24,11 @@ describe("values of a column", () => {
     }
   });
 
+  it("writes digits as they are printed", () => {
+    for (const value of [0, 7, 10, 999, 1000, 2 ** 31 - 1, 2 ** 31, 21_474_836_479, 1_764_000_000_123, Number.MAX_SAFE_INTEGER])
+      expect(written((out) => out.digits(value)).toString()).toBe(String(value));
+  });
+
   it("keeps numbers within their column instead of wrapping", () => {
     expect(written((out) => out.u16(70_000))).toEqual(Buffer.from([0xff, 0xff]));
     expect(written((out) => out.u8(-3))).toEqual(Buffer.from([0]));

@@ -76,6 +76,28 @@ export class GrowingBytes {
     this.#length = at;
   }
 
+  /** A safe integer, not negative, as text. */
+  digits(value: number): void {
+    let count = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) count++;
+    this.#room(count);
+    let at = this.#length + count;
+    this.#length = at;
+    let rest = value;
+    // Above 2^31 by division of doubles, below by that of integers.
+    for (; rest > 0x7fff_ffff; count--) {
+      const tenth = Math.floor(rest / 10);
+      this.#buffer[--at] = 0x30 + (rest - tenth * 10);
+      rest = tenth;
+    }
+    let small = rest | 0;
+    for (; count > 0; count--) {
+      const tenth = (small / 10) | 0;
+      this.#buffer[--at] = 0x30 + (small - tenth * 10);
+      small = tenth;
+    }
+  }
+
   /** The text in quotes, where JSON escapes nothing of it; otherwise nothing is written. */
   plainText(value: string): boolean {
     const characters = value.length;

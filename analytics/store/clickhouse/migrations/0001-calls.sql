@@ -7,6 +7,7 @@
 -- said: every word of the call, segments set apart by U+E000, so that no phrase reaches from one into the next. Searches are answered
 -- by its index alone, in the order of the list. The positions that phrases need are marked experimental by ClickHouse 26.7.
 -- per_quarter: the charts without filters. Zones are off UTC by multiples of a quarter of an hour, so any zone's days are sums of these.
+-- names: the values of the list's filters.
 -- Parts a day old are merged into one per month: a list reads from every part there is.
 CREATE TABLE IF NOT EXISTS calls
 (
@@ -38,7 +39,8 @@ CREATE TABLE IF NOT EXISTS calls
         SELECT tenant, intDiv(newest_first, 900000), count(), count(duration_ms), sum(duration_ms), count(caller_sentiment),
             sum(caller_sentiment), count(mos), sum(mos), countIf(alert_count > 0)
         GROUP BY tenant, intDiv(newest_first, 900000)
-    )
+    ),
+    PROJECTION names (SELECT tenant, agent, queue, termination, count() GROUP BY tenant, agent, queue, termination)
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(started_at)
