@@ -237,4 +237,25 @@ describe("what else may happen around a hand-over", () => {
     expectSame(harness, "lost", calm);
     expect(harness.finals()).toHaveLength(new Set(harness.finals().map(({ segmentId }) => segmentId)).size);
   });
+
+  it("takes its calls up again from their saved state after its process stood still", async () => {
+    const calm = await undisturbed();
+    const harness = await start({ standstillMs: 300 });
+    let published = -1;
+    await send(harness, "still", {
+      [inMidSentence]: async () => {
+        await harness.until(() => harness.finals().length >= 2);
+        const before = harness.events("transcripts.v1").length;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+        published = harness.events("transcripts.v1").length - before;
+        await harness.until(() =>
+          harness.events("call-state.v1").some(({ payload }) => payload.case === "callCheckpoint" && payload.value.takeovers === 1),
+        );
+      },
+    });
+    expect(published).toBe(0);
+    await harness.until(() => harness.stage("record")?.outcome === "done", 10_000);
+    await harness.until(() => [...harness.objectStore.objects.keys()].length === 1);
+    expectSame(harness, "still", calm);
+  });
 });
