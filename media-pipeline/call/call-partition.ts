@@ -244,6 +244,7 @@ export class CallPartition {
     log.info({ calls: states.length, partition: this.index, records: next - from }, "calls are taken up where they were left");
     this.#awaitsFirstChunk = live.size > 0;
     await this.#hearAgain(from, next, live);
+    for (const session of this.sessions.values()) session.heardAgain();
     this.mediaNext = next;
   }
 

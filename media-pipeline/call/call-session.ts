@@ -34,6 +34,8 @@ export type SessionDeps = Omit<TranscriptDeps, "hints"> & {
   hints(tenant: CallContext["tenantId"]): { readonly language: string; readonly vocabulary: readonly string[] };
 };
 
+/** A call on a log on another machine of which nothing comes for so long stands still; until then it is the log that is late. */
+const lateLogMs = 3000;
 /** Far more than one utterance gets. */
 const revisionsPerRun = 100_000;
 /** Windows of a leg that may wait for the speech detector before its audio is held back. */
@@ -63,6 +65,8 @@ export class CallSession implements LegSink {
   #dropped = false;
   lastHeardAtMs: number;
   stage: CallStage = "live";
+  /** Of what is heard again no stream stands still: until then, by the monotonic clock, the first new chunk is awaited. */
+  #newsUntilMs = Number.NEGATIVE_INFINITY;
   /** Nothing of it is kept any more. */
   #forgotten = false;
   /** When its state is to be saved next, by the monotonic clock. */
@@ -108,6 +112,7 @@ export class CallSession implements LegSink {
   }
 
   #restore(state: CallState["checkpoint"]): void {
+    this.#newsUntilMs = Number.POSITIVE_INFINITY;
     this.stage = state.stage as CallStage;
     this.#endedAtMs = state.endedAtMs;
     this.#transcriptsFrom = state.transcriptsFrom;
@@ -171,6 +176,7 @@ export class CallSession implements LegSink {
     const { pipeline, marks } = leg;
     const lostBefore = pipeline.lostMs;
     const floorBefore = pipeline.noiseFloorDb;
+    if (this.#newsUntilMs > 0 && this.#newsUntilMs !== Number.POSITIVE_INFINITY) this.#hearsNews();
     if (this.#cutOff !== undefined) this.#noteCutOff(chunk, this.#cutOff);
     const outcome = pipeline.accept(chunk);
     metrics.chunks.inc({ outcome });
@@ -183,6 +189,16 @@ export class CallSession implements LegSink {
       this.#deps.publisher.stage(this.call, "record", "running", this.#deps.clock.now());
     }
     return pipeline.waitingWindows > congestedWindows;
+  }
+
+  /** What was to be heard again has been heard. */
+  heardAgain(): void {
+    this.#newsUntilMs = this.#deps.clock.monotonicMs() + lateLogMs;
+  }
+
+  #hearsNews(): void {
+    this.#newsUntilMs = Number.NEGATIVE_INFINITY;
+    for (const { pipeline } of this.#legs.values()) pipeline.listenAnew(this.#deps.clock.monotonicMs());
   }
 
   /** The log's retention has taken audio that was to be heard again. */
@@ -216,7 +232,11 @@ export class CallSession implements LegSink {
 
   /** Ten times a second. */
   tick(monotonicMs: number): void {
-    for (const { pipeline } of this.#legs.values()) pipeline.tick(monotonicMs);
+    if (monotonicMs >= this.#newsUntilMs) {
+      let heardToMs = 0;
+      for (const { pipeline } of this.#legs.values()) heardToMs = Math.max(heardToMs, pipeline.heardToMs);
+      for (const { pipeline } of this.#legs.values()) pipeline.tick(monotonicMs, heardToMs);
+    }
     this.#transcript.tick(monotonicMs);
     this.#listening.tick();
     if (monotonicMs - this.#metricsAtMs >= this.#deps.settings.metricsIntervalMs) {
@@ -371,7 +391,20 @@ export class CallSession implements LegSink {
     const { tenantId, callId } = this.call;
     const hints = (): ReturnType<SessionDeps["hints"]> => this.#deps.hints(tenantId);
     const state: LegState = {
-      pipeline: new LegPipeline({ tenantId, callId, index, settings, clock, detector, recogniser, scratch, sink: this, hints, resume }),
+      pipeline: new LegPipeline({
+        tenantId,
+        callId,
+        index,
+        settings,
+        clock,
+        detector,
+        recogniser,
+        scratch,
+        sink: this,
+        hints,
+        stillMs: this.#deps.shared ? lateLogMs : 0,
+        resume,
+      }),
       speech: new SpeechIntervals(),
       marks: new ReplayMarks(),
     };

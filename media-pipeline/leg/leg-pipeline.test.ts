@@ -39,7 +39,7 @@ class Recorded implements LegSink {
   }
 }
 
-function leg(changed: Partial<MediaPipelineSettings> = {}, script: ScriptedOptions = { sampleRate: 8000 }) {
+function leg(changed: Partial<MediaPipelineSettings> = {}, script: ScriptedOptions = { sampleRate: 8000 }, stillMs = 0) {
   const sink = new Recorded();
   const recogniser = new ScriptedRecogniser(script);
   const clock = new ManualClock();
@@ -53,6 +53,7 @@ function leg(changed: Partial<MediaPipelineSettings> = {}, script: ScriptedOptio
     recogniser,
     scratch: createLegScratch(createFeedScratch(), new OpusDecoders()),
     sink,
+    stillMs,
     hints: () => ({ language: "de", vocabulary: ["Earshot"] }),
   });
   return { sink, recogniser, clock, pipeline };
@@ -132,14 +133,26 @@ describe("a leg", () => {
     const { sink, clock, pipeline } = leg();
     for (const chunk of chunks(syntheticSpeech(2000, [[500, 2000]]))) pipeline.accept(chunk);
     clock.advance(700);
-    pipeline.tick(clock.monotonicMs());
+    pipeline.tick(clock.monotonicMs(), 0);
     await Promise.resolve();
     expect(sink.finals).toHaveLength(0);
     clock.advance(200);
-    pipeline.tick(clock.monotonicMs());
+    pipeline.tick(clock.monotonicMs(), 0);
     await new Promise((resolve) => setImmediate(resolve));
     expect(sink.finals).toHaveLength(1);
     expect(sink.finals[0]!.info.endMs).toBeGreaterThan(1800);
+  });
+
+  it("does not take a log that is late for a stream that stops, unless the call's other leg goes on", async () => {
+    const { sink, clock, pipeline } = leg({}, { sampleRate: 8000 }, 3000);
+    for (const chunk of chunks(syntheticSpeech(2000, [[500, 2000]]))) pipeline.accept(chunk);
+    clock.advance(2900);
+    pipeline.tick(clock.monotonicMs(), pipeline.heardToMs + 700);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sink.finals).toHaveLength(0);
+    pipeline.tick(clock.monotonicMs(), pipeline.heardToMs + 800);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sink.finals).toHaveLength(1);
   });
 
   it("splits an endless utterance without losing or repeating audio", async () => {

@@ -34,6 +34,8 @@ export type LegOptions = {
   readonly sink: LegSink;
   /** Asked at the start of each utterance, because settings change while calls run. */
   hints(): { readonly language: string; readonly vocabulary: readonly string[] };
+  /** A whole call of which nothing comes for so long stands still: longer than the log may be late. */
+  readonly stillMs: number;
   readonly resume?: LegResume;
 };
 
@@ -87,6 +89,8 @@ export class LegPipeline implements VoiceSink {
 
   /** Audio that never arrived, milliseconds. */
   lostMs = 0;
+  /** When the newest chunk was sent, Unix milliseconds of the gateway. */
+  heardToMs = 0;
 
   constructor(options: LegOptions) {
     this.#options = options;
@@ -124,18 +128,29 @@ export class LegPipeline implements VoiceSink {
     if (chunk.sequence < this.#nextSequence) return "duplicate";
     this.#lastVoicedAtMs = chunk.lastVoicedAtMs > 0 ? chunk.lastVoicedAtMs : chunk.occurredAtMs;
     if (!this.#audio.take(chunk)) return "unusable";
+    this.heardToMs = chunk.occurredAtMs;
     this.#nextSequence = chunk.sequence + 1;
     this.#lastChunkAtMs = this.#options.clock.monotonicMs();
     this.#marked = false;
     return "taken";
   }
 
-  /** The stream has stopped for longer than the endpointing pause: what was said is finished without waiting for more audio. */
-  tick(nowMs: number): void {
+  /**
+   * Where the stream has stopped for longer than the endpointing pause, what was said is finished without waiting for more audio.
+   * @param callHeardToMs when the newest audio of any of the call's legs was sent, Unix milliseconds: others that go on show that this one does not
+   */
+  tick(nowMs: number, callHeardToMs: number): void {
     if (this.#marked || this.#nextSequence === 0) return;
-    if (nowMs - this.#lastChunkAtMs < this.#options.settings.endpointPauseMs + 300) return;
+    const { settings, stillMs } = this.#options;
+    const shortestMs = settings.endpointPauseMs + 300;
+    if (callHeardToMs - this.heardToMs < shortestMs && nowMs - this.#lastChunkAtMs < Math.max(shortestMs, stillMs)) return;
     this.#marked = true;
     this.#stream.mark("pause");
+  }
+
+  /** The stream's standing still is counted from now on. */
+  listenAnew(nowMs: number): void {
+    this.#lastChunkAtMs = nowMs;
   }
 
   /** No more audio. Resolves when every utterance has been settled. */

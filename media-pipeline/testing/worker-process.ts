@@ -15,7 +15,7 @@ import { mediaPipelineSettings } from "../settings.ts";
 import { ScriptedRecogniser } from "./scripted-recogniser.ts";
 
 const { values } = readSettings({ pipeline: mediaPipelineSettings, platform: platformSettings }, process.env);
-const log = createLog({ level: process.env.WORKER_LOG ?? "error" });
+const log = createLog({ level: "error" });
 const metrics = createMetrics();
 const clock = systemClock;
 const eventLog = openEventLog({ clock, log, metrics, settings: values.platform });
@@ -35,6 +35,7 @@ const pipeline = createPipeline({
 
 await eventLog.start();
 await eventLog.declare(allTopics);
+await objectStore.start();
 await pipeline.start();
 process.on("SIGTERM", () => {
   void pipeline
