@@ -132,24 +132,6 @@ class Cluster {
     return all;
   }
 
-  async dump(callId: string, ordered: unknown): Promise<void> {
-    const path = join(folder, `run-${run}`, "objects", "objects", "tenants", "tenant-1", "recordings", `${callId}.wav`);
-    const got = await readFile(path);
-    if (Buffer.compare(got, calm.recording) === 0 && JSON.stringify(ordered) === JSON.stringify(calm.finals)) return;
-    const bad: number[] = [];
-    for (let i = 44; i < calm.recording.length; i += 4) if (got.readUInt32LE(Math.min(i, got.length - 4)) !== Buffer.from(calm.recording).readUInt32LE(i)) bad.push((i - 44) / 4 / 8);
-    console.log("BAD", callId, got.length, calm.recording.length, bad.length, bad[0], bad.at(-1));
-    for (const { key, value, appendedAtMs, partition } of await this.records("call-state.v1")) {
-      if (key !== callId || value.length === 0) continue;
-      const { payload } = decodeEvent(value);
-      if (payload.case === "callCheckpoint") console.log("STATE", appendedAtMs % 1e6, partition, payload.value.takeovers, payload.value.stage, payload.value.replayFrom, payload.value.transcriptsFrom, JSON.stringify(payload.value.streams.map((s) => [s.leg, s.settledToMs, s.recordedToMs, s.begun, s.finals, s.words])));
-    }
-    for (const { key, value, appendedAtMs } of await this.records("transcripts.v1")) {
-      const { payload } = decodeEvent(value);
-      if (key === callId && payload.case === "transcriptSegment") console.log("SEG", appendedAtMs % 1e6, payload.value.segmentId, payload.value.revision, payload.value.final, payload.value.endMs);
-    }
-  }
-
   async finished(ms: number): Promise<void> {
     const end = performance.now() + ms;
     for (;;) {
@@ -179,7 +161,6 @@ class Cluster {
     expect(finals.size).toBe(callCount);
     for (const [callId, segments] of finals) {
       const ordered = segments.sort((a, b) => a.startMs - b.startMs).map((segment) => said(segment, callId));
-      await this.dump(callId, ordered);
       expect(ordered, callId).toEqual(calm.finals);
       for (const { segmentId } of segments) begun.delete(segmentId);
       const path = join(folder, `run-${run}`, "objects", "objects", "tenants", "tenant-1", "recordings", `${callId}.wav`);

@@ -370,7 +370,8 @@ export class CallSession implements LegSink {
         stage: this.stage,
         endedAtMs: this.#endedAtMs,
         partition: this.partition,
-        replayFrom: replayFrom ?? mediaNext,
+        // Before it has been heard again, all that the state before asked for is still to be heard.
+        replayFrom: this.#newsUntilMs === Number.POSITIVE_INFINITY ? this.#state!.checkpoint.replayFrom : (replayFrom ?? mediaNext),
         transcriptsFrom: this.#transcriptsFrom,
         takeovers: this.#takeovers,
         segments: this.#transcript.segments,
