@@ -91,8 +91,9 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     },
   });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
-  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
-  const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store });
+  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store, settles: false });
+  const ownsFirstPartition = (owns: boolean) => calls.settles(owns);
+  const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store, ownsFirstPartition });
   const rulesOf = (tenant: TenantId) => directory.phraseRules(tenant);
   const insights = createInsights({ eventLog, log, metrics, clock, settings: settings.insights, rulesOf });
   const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings: settings.api });
@@ -119,8 +120,9 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   const { objectStore, speech, demoCalls, uiDirectory, statusFacts } = options;
   const readiness = (): Readiness => {
     const { ready, reasons } = options.readiness();
+    const away = calls.fault === undefined ? reasons : [...reasons, calls.fault];
     // Calls go on without it: they are in the event log. Nobody can log in, though.
-    return database === "up" ? { ready, reasons } : { ready: false, reasons: [...reasons, databaseReasons[database]] };
+    return database === "up" ? { ready, reasons: away } : { ready: false, reasons: [...away, databaseReasons[database]] };
   };
   const context: ApiContext = {
     settings: settings.api,

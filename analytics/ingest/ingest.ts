@@ -29,6 +29,8 @@ export type IngestOptions = {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly settings: Pick<SettingsOf<typeof storeSettings>, "ingestBatchRows" | "ingestBatchMs">;
+  /** Of all processes that store, the one with the first partition of calls does what one alone may do; told when this one takes or gives it. */
+  readonly ownsFirstPartition?: (owns: boolean) => Promise<void>;
 };
 
 export type Ingest = Component & {
@@ -76,6 +78,12 @@ export function createIngest(options: IngestOptions): Ingest {
     };
   };
 
+  const first = options.ownsFirstPartition;
+  const ownership = {
+    assigned: async (partitions: readonly number[]) => (partitions.includes(0) ? first?.(true) : undefined),
+    revoked: async (partitions: readonly number[]) => (partitions.includes(0) ? first?.(false) : undefined),
+  };
+
   return {
     name: "ingest",
     async start() {
@@ -89,6 +97,7 @@ export function createIngest(options: IngestOptions): Ingest {
             maxBatch: recordsPerHandover,
             maxAttempts: attemptsWhileUnavailable,
             handle: handlerOf(topic),
+            ...(topic === topics.calls.name ? ownership : {}),
           }),
         );
       cancelLag = clock.every(lagEveryMs, () => {

@@ -132,8 +132,10 @@ describe("the engine behind ClickHouse's HTTP interface", () => {
       category: "unavailable",
       code: "column_store_unreachable",
     });
+    expect(subject.started.fault).toMatch(/does not answer/);
     await front.restart();
     await store.write(events);
+    expect(subject.started.fault).toBeUndefined();
     await store.write(events);
     expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["while", "before"]);
     expect(await store.transcript(tenant, "while")).toHaveLength(2);

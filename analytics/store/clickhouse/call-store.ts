@@ -23,6 +23,8 @@ export type ClickHouseCallStoreOptions = {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly settings: ColumnStoreSettings;
+  /** Whether this process moves calls that rest, from its start on. Of several on one server one alone may: two at once could store a call twice. */
+  readonly settles?: boolean;
 };
 
 export type ClickHouseCallStore = CallStore & {
@@ -30,6 +32,10 @@ export type ClickHouseCallStore = CallStore & {
   connection(): ColumnStoreConnection;
   /** Moves the calls that rest to the settled ones now, as happens every half minute. */
   settle(): Promise<void>;
+  /** Takes or gives up the moving of calls that rest; given up, what was under way has ended when this resolves. */
+  settles(on: boolean): Promise<void>;
+  /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
+  readonly fault: string | undefined;
 };
 
 /** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
@@ -40,6 +46,20 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     "read",
   ]);
   let cancelSettling = () => {};
+  let settles = options.settles ?? true;
+  let settling: Promise<unknown> = Promise.resolve();
+  let fault: string | undefined;
+  /** Whatever the engine answers, it is there. */
+  const watched = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      const done = await work();
+      fault = undefined;
+      return done;
+    } catch (error) {
+      if (error instanceof EarshotError && error.category === "unavailable") fault = `history and search wait: ${error.message}`;
+      throw error;
+    }
+  };
   const store = () => {
     if (opened === undefined) throw new EarshotError("unavailable", "column_store_closed", "The column store is not started.");
     return opened;
@@ -48,7 +68,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     const { query } = store();
     const end = querySeconds.startTimer({ read });
     try {
-      return await work(query);
+      return await watched(() => work(query));
     } finally {
       end();
     }
@@ -67,14 +87,14 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       const query = tenantQueries(connection);
       const writer = new EventWriter(connection, new CallStates(query, options.settings.liveCallStates), metrics, clock);
       opened = { connection, query, writer };
-      let settling = false;
+      let busy = false;
       cancelSettling = clock.every(settleEveryMs, () => {
-        if (settling) return;
-        settling = true;
-        settle(writer)
+        if (busy) return;
+        busy = true;
+        settling = watched(() => (settles ? settle(writer) : connection.command("SELECT 1")))
           .catch((error: unknown) => log.warn({ err: error }, "calls could not be settled"))
           .finally(() => {
-            settling = false;
+            busy = false;
           });
       });
     },
@@ -86,7 +106,14 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     },
     connection: () => store().connection,
     settle: () => settle(store().writer),
-    write: async (events: readonly Event[]) => store().writer.write(events),
+    async settles(on: boolean) {
+      settles = on;
+      if (!on) await settling;
+    },
+    get fault() {
+      return fault;
+    },
+    write: (events: readonly Event[]) => watched(async () => store().writer.write(events)),
     listCalls: (tenant: TenantId, asked: CallQuery) => timed("list", (query) => listCalls(query, tenant, asked, clock.now())),
     statistics: (tenant: TenantId, asked: CallQuery, timezone: string) =>
       timed("statistics", (query) => statistics(query, tenant, asked, timezone)),
