@@ -102,6 +102,13 @@ export const platformSettings = {
     describe: "bytes appended and not yet written, over all topics, 64 kB to 4 GB",
     atLimit: "append returns false and publish waits",
   }),
+  spoolBytes: setting({
+    env: "EARSHOT_EVENT_LOG_SPOOL_BYTES",
+    schema: count(64 * 1024, 1024 * 1024 * MiB),
+    default: 4096 * MiB,
+    describe: "bytes a gateway keeps on its own disk while the event log is away, 64 kB to 1 TB",
+    atLimit: "records are dropped and counted (earshot_event_log_shed_total) until there is room",
+  }),
   tailBytes: setting({
     env: "EARSHOT_EVENT_LOG_TAIL_BYTES",
     schema: count(256 * 1024, 1024 * MiB),

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type Clock, systemClock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
-import { openEventLog } from "@earshot/platform/event-log/open.ts";
+import { openEventLog, openSpoolingEventLog } from "@earshot/platform/event-log/open.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
@@ -30,12 +30,21 @@ export type Foundation = {
   health(): readonly PartHealth[];
 };
 
+export type FoundationOptions = {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly version: string;
+  /** What is written goes to this machine's disk while a shared event log is away: for a process whose calls cannot wait. */
+  readonly spools: boolean;
+};
+
 /** Builds; starts nothing. */
-export function buildFoundation({ settings, log, version }: { settings: Settings; log: Log; version: string }): Foundation {
+export function buildFoundation({ settings, log, version, spools }: FoundationOptions): Foundation {
   const clock = systemClock;
   const metrics = createMetrics({ defaults: true });
   const dataDir = resolve(settings.platform.dataDir);
-  const eventLog = openEventLog({ clock, log, metrics, settings: settings.platform });
+  const open = spools ? openSpoolingEventLog : openEventLog;
+  const eventLog = open({ clock, log, metrics, settings: settings.platform });
   const objectStore = openObjectStore({ settings: settings.platform, dataDir, clock, log });
   return {
     settings,

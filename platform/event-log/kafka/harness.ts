@@ -9,12 +9,12 @@ import type { EventLog } from "../port.ts";
 import type { KafkaBroker } from "../testing/kafka-broker.ts";
 import { createKafkaEventLog } from "./kafka.ts";
 
-/** @returns an event log, started, on topics of its own */
-export async function openOn(url: string, settings: Partial<EventLogSettings> = {}, log = silentLog): Promise<EventLog> {
-  const made = createKafkaEventLog({
+/** Not started. */
+export function makeOn(url: string, settings: Partial<EventLogSettings> = {}): EventLog {
+  return createKafkaEventLog({
     url,
     clock: systemClock,
-    log,
+    log: silentLog,
     metrics: createMetrics(),
     settings: {
       ...defaultPlatformSettings(),
@@ -25,6 +25,11 @@ export async function openOn(url: string, settings: Partial<EventLogSettings> = 
       ...settings,
     },
   });
+}
+
+/** Started. */
+export async function openOn(url: string, settings: Partial<EventLogSettings> = {}): Promise<EventLog> {
+  const made = makeOn(url, settings);
   await made.start();
   return made;
 }
