@@ -28,6 +28,8 @@ export class MediaLeg implements LegMedia {
   /** Where RTCP has come from; 0 = nothing yet, and the offer's address is used. */
   #rtcpAddress = "";
   #rtcpPort = 0;
+  /** The call's start on the monotonic clock: positions do not follow a wall clock that is set. */
+  readonly #originMs: number;
   #nextIntervalMs: number;
   #closed = false;
 
@@ -37,6 +39,7 @@ export class MediaLeg implements LegMedia {
     this.#pair = pair;
     this.ports = pair.ports;
     const { tenantId, callId, leg, originMs } = identity;
+    this.#originMs = originMs - context.wallOffsetMs;
     this.#receiver = new LegReceiver(context, tenantId, callId, leg, originMs, description, events, (packet, address, port) =>
       this.#onRtcp(packet, address, port),
     );
@@ -64,9 +67,9 @@ export class MediaLeg implements LegMedia {
     if (!this.#closed) this.#receiver.setPaused(paused);
   }
 
-  lastPacketAtMs(): number | undefined {
+  lastPacketMs(): number | undefined {
     const at = this.#receiver.lastPacketMs;
-    return at < 0 ? undefined : Math.round(at + this.#context.wallOffsetMs);
+    return at < 0 ? undefined : at;
   }
 
   /** From the plane's tick. */
@@ -102,7 +105,7 @@ export class MediaLeg implements LegMedia {
     const unixMs = Math.round(nowMs + wallOffsetMs);
     const delayMs = this.#rtcp.oneWayMs ?? settings.assumedDelayMs;
     const encoding = this.#receiver.format?.encoding ?? "";
-    const toMs = Math.max(0, unixMs - this.#identity.originMs);
+    const toMs = Math.max(0, Math.round(nowMs - this.#originMs));
     const event = this.#quality.interval(toMs, unixMs, encoding, delayMs, this.#receiver.chunker.loudest);
     if (event !== undefined) this.#context.publishQuality(this.#identity.callId, event);
   }

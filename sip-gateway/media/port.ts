@@ -45,8 +45,8 @@ export interface LegMedia {
   update(description: LegDescription): void;
   /** Recording paused by command: packets keep being counted for line quality, their audio is dropped. */
   setPaused(paused: boolean): void;
-  /** Unix milliseconds of the last packet; undefined before the first. */
-  lastPacketAtMs(): number | undefined;
+  /** Monotonic milliseconds of the last packet; undefined before the first. */
+  lastPacketMs(): number | undefined;
   /** Flushes the last chunk and line-quality interval; the ports drain for `EARSHOT_RTP_DRAIN_MS` before reuse. */
   close(): LegTotals;
 }

@@ -74,7 +74,7 @@ export class RecordingServer implements SipHandlers {
   watch(): void {
     const { clock } = this.#context;
     this.#stopWatch = clock.every(1000, () => {
-      const nowMs = clock.now();
+      const nowMs = clock.monotonicMs();
       for (const session of this.#sessions.values()) {
         const overdue = session.overdue(nowMs);
         if (overdue !== undefined) this.#end(session, overdue.termination, overdue.detail, true);

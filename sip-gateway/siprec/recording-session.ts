@@ -59,7 +59,9 @@ export class RecordingSession {
   #lastSdp = "";
   #mediaSeen = false;
   #pausedSinceMs: number | undefined;
+  /** On the monotonic clock, like all that decides how long something lasts: the wall clock may be set at any time. */
   #activeSinceMs: number;
+  readonly #beganMs: number;
   #metadataFault = "";
   #unreadableMetadata = "";
   #published = "";
@@ -71,7 +73,8 @@ export class RecordingSession {
     this.request = request;
     this.#context = context;
     this.startedAtMs = context.clock.now();
-    this.#activeSinceMs = this.startedAtMs;
+    this.#beganMs = context.clock.monotonicMs();
+    this.#activeSinceMs = this.#beganMs;
     this.#sdpId = Math.floor(this.startedAtMs);
     this.metadata = new MetadataState(context.limits.metadata.maxParticipants);
     this.#log = context.log.child({ tenantId: match.entry.tenant, callId: id });
@@ -270,11 +273,11 @@ export class RecordingSession {
     this.publishChanges("command");
   }
 
-  /** Called once a second: what no message will ever tell. @returns why the call must end now */
+  /** Called once a second: what no message will ever tell. @param nowMs monotonic @returns why the call must end now */
   overdue(nowMs: number): { termination: Termination; detail: string } | undefined {
     if (this.#state !== "up") return undefined;
     const { limits } = this.#context;
-    if (nowMs - this.startedAtMs >= limits.maxCallMs)
+    if (nowMs - this.#beganMs >= limits.maxCallMs)
       return { termination: "max_duration", detail: "The call reached EARSHOT_SIP_MAX_CALL_MS." };
     const active = this.#legs.filter((leg) => leg.state === "active");
     if (active.length === 0) {
@@ -286,7 +289,7 @@ export class RecordingSession {
       this.#pausedSinceMs = undefined;
       this.#activeSinceMs = nowMs;
     }
-    const heardAtMs = Math.max(this.#activeSinceMs, ...active.map((leg) => leg.media?.lastPacketAtMs() ?? 0));
+    const heardAtMs = Math.max(this.#activeSinceMs, ...active.map((leg) => leg.media?.lastPacketMs() ?? this.#activeSinceMs));
     if (nowMs - heardAtMs < limits.mediaTimeoutMs) return undefined;
     return { termination: "media_timeout", detail: `No RTP for ${Math.round((nowMs - heardAtMs) / 1000)} s.` };
   }
@@ -310,7 +313,8 @@ export class RecordingSession {
 
   #publishEnd(termination: Termination, detail: string): void {
     const { events, clock } = this.#context;
-    const endedAtMs = clock.now();
+    // As long after the start as the call was, whatever has been done to the wall clock meanwhile.
+    const endedAtMs = this.startedAtMs + Math.round(clock.monotonicMs() - this.#beganMs);
     const totals = this.#legs.map((leg) => leg.totals);
     const received = totals.reduce((sum, one) => sum + one.packetsReceived, 0);
     events.publish(this.match.entry.tenant, this.id, "ended", endedAtMs, {

@@ -8,6 +8,17 @@ import { headerOf } from "../testing/sip-client.ts";
 let under: GatewayUnderTest;
 afterEach(() => under.stop());
 
+/** Its wall clock can be set, as an administrator or NTP does. */
+class SteppedClock extends ManualClock {
+  #offsetMs = 0;
+  step(ms: number): void {
+    this.#offsetMs += ms;
+  }
+  override now(): number {
+    return super.now() + this.#offsetMs;
+  }
+}
+
 const base = { sdp: twoStreams(), metadata: metadata() };
 const allow = "Allow: INVITE, ACK, BYE, UPDATE";
 const timer = (expires: string, ...more: string[]) => [
@@ -153,7 +164,7 @@ describe("a call that nobody ends is ended, and says why", () => {
   test("no RTP for the media timeout", async () => {
     const { clock, client } = await start({ headers: ["Require: siprec"], settings: { mediaTimeoutMs: 60_000 } });
     clock.advance(50_000);
-    under.media.legs[1]!.lastPacketAtMs = clock.now();
+    under.media.legs[1]!.lastPacketMs = clock.monotonicMs();
     clock.advance(59_000);
     expect(under.gateway.liveCalls()).toBe(1);
     clock.advance(2000);
@@ -172,6 +183,23 @@ describe("a call that nobody ends is ended, and says why", () => {
     expect(under.gateway.liveCalls()).toBe(1);
     clock.advance(3000);
     expect(under.calls("callEnded")).toMatchObject([{ termination: "media_timeout" }]);
+  });
+
+  test.each([-6, 6])("a wall clock set by %i hours in mid-call ends nothing, and the call is as long as it was", async (hours) => {
+    const clock = new SteppedClock();
+    under = await GatewayUnderTest.start({ clock });
+    const client = await under.client();
+    await client.start({ ...base, headers: timer("1800") });
+    clock.advance(20_000);
+    clock.step(hours * 3_600_000);
+    clock.advance(30_000);
+    expect(under.gateway.liveCalls()).toBe(1);
+    for (const leg of under.media.legs) leg.lastPacketMs = clock.monotonicMs();
+    clock.advance(50_000);
+    expect(under.gateway.liveCalls()).toBe(1);
+    expect((await client.bye()).status).toBe(200);
+    const [ended] = under.calls("callEnded");
+    expect([ended?.termination, ended!.endedAtMs - ended!.startedAtMs]).toEqual(["bye", 100_000]);
   });
 
   test("the longest call", async () => {

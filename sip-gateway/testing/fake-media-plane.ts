@@ -12,7 +12,7 @@ export type FakeLeg = {
   description: LegDescription;
   paused: boolean;
   closed: boolean;
-  lastPacketAtMs: number | undefined;
+  lastPacketMs: number | undefined;
 };
 
 export class FakeMediaPlane implements MediaPlane {
@@ -55,7 +55,7 @@ export class FakeMediaPlane implements MediaPlane {
     description: LegDescription,
     events: LegEvents,
   ): LegMedia {
-    const leg: FakeLeg = { tenant, call, index, ports, events, description, paused: false, closed: false, lastPacketAtMs: undefined };
+    const leg: FakeLeg = { tenant, call, index, ports, events, description, paused: false, closed: false, lastPacketMs: undefined };
     this.legs.push(leg);
     return {
       ports,
@@ -65,7 +65,7 @@ export class FakeMediaPlane implements MediaPlane {
       setPaused: (paused) => {
         leg.paused = paused;
       },
-      lastPacketAtMs: () => leg.lastPacketAtMs,
+      lastPacketMs: () => leg.lastPacketMs,
       close: () => {
         leg.closed = true;
         this.#used.delete(ports.rtpPort);
