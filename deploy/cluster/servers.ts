@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type ClickHouseFront, startClickHouseFront } from "@earshot/analytics/store/clickhouse/testing/clickhouse-front.ts";
 import { KafkaBroker, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { freePorts } from "./free-ports.ts";
@@ -16,6 +17,7 @@ export type Servers = {
   /** undefined: the one that is used was given by its URL. */
   readonly kafka: KafkaBroker | undefined;
   readonly postgres: PostgresServer | undefined;
+  readonly clickhouse: ClickHouseFront | undefined;
   stop(): Promise<void>;
 };
 
@@ -43,6 +45,7 @@ export async function startServers(directory: string, given: Readonly<Record<str
   };
   let kafka: KafkaBroker | undefined;
   let postgres: PostgresServer | undefined;
+  let clickhouse: ClickHouseFront | undefined;
   try {
     if (!take("EARSHOT_EVENT_LOG", "event log")) {
       const missing = kafkaMissing();
@@ -68,11 +71,14 @@ export async function startServers(directory: string, given: Readonly<Record<str
       env.EARSHOT_OBJECT_STORE = `file:${objects}`;
       described["object store"] = `file:${objects}, which every process sees`;
     }
-    if (!take("EARSHOT_COLUMN_STORE", "column store"))
-      throw new EarshotError("unavailable", "clickhouse_missing", "A cluster needs a ClickHouse server.", {
-        remedy: "Set EARSHOT_COLUMN_STORE=clickhouse://user:password@host:8123/database.",
-      });
-    return { env, described, kafka, postgres, stop };
+    if (!take("EARSHOT_COLUMN_STORE", "column store")) {
+      clickhouse = await startClickHouseFront({ directory: join(directory, "clickhouse") });
+      ends.push(() => clickhouse!.stop());
+      env.EARSHOT_COLUMN_STORE = clickhouse.url;
+      described["column store"] =
+        `no server: ClickHouse's engine (chDB) behind an HTTP front on 127.0.0.1:${clickhouse.port}; EARSHOT_COLUMN_STORE names a real one`;
+    }
+    return { env, described, kafka, postgres, clickhouse, stop };
   } catch (error) {
     await stop();
     throw error;

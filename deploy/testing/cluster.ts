@@ -42,6 +42,8 @@ export type TestCluster = {
   /** Waits until `count` calls are recorded, all ended by name and with a ledger in which nothing is under way. */
   settled(count: number, ms: number, api?: string): Promise<CallDetail[]>;
   transcript(callId: string, api?: string): Promise<Segment[]>;
+  /** The sum of a metric of one process over its labels; 0 where it has none. */
+  gauge(role: string, metric: string): Promise<number>;
   /** The final recording, WAV. */
   recording(callId: string, ms: number, api?: string): Promise<Buffer>;
   stop(): Promise<void>;
@@ -131,6 +133,12 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
       return Promise.all(ended.map(({ id }) => get<CallDetail>(`/api/v1/calls/${id}`, api)));
     },
     transcript: async (callId, api) => (await get<List<Segment>>(`/api/v1/calls/${callId}/transcript`, api)).data,
+    async gauge(name, metric) {
+      const lines = (await role(name).metrics())
+        .split("\n")
+        .filter((line) => line.startsWith(`${metric} `) || line.startsWith(`${metric}{`));
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+    },
     async recording(callId, ms, api) {
       const answer = await eventually(
         () => request(`/api/v1/calls/${callId}/recording`, {}, api),

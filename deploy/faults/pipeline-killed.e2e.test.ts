@@ -1,0 +1,40 @@
+/** A pipeline worker is killed in the middle of an utterance, and the broker is there to tell the other one. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clusterMissing, startTestCluster, type TestCluster } from "../testing/cluster.ts";
+import { eventually } from "../testing/earshot-process.ts";
+import { expectWhole } from "./whole-call.ts";
+
+const missing = clusterMissing();
+const seconds = 30;
+
+describe.skipIf(missing !== "")(`a pipeline worker killed with calls up ${missing}`, () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await startTestCluster({ pipelines: 2, env: { EARSHOT_ASR: "pocketsphinx" } });
+  }, 180_000);
+  afterAll(() => cluster?.stop(), 60_000);
+
+  test("its calls go on at the other worker: recording whole, no segment missing or doubled, ended by name", async () => {
+    const calls = await Promise.all(["cancellation", "sale"].map((scenario) => cluster.place("gateway-1", { scenario, seconds })));
+    // Words are coming, so utterances are open.
+    await eventually(
+      async () => (await Promise.all((await cluster.calls()).map(({ id }) => cluster.transcript(id)))).flat().length,
+      (segments) => segments > 0,
+      28_000,
+    );
+    // The one that has calls; the other may have none.
+    const [victim, other] =
+      (await cluster.gauge("pipeline-1", "earshot_pipeline_calls")) > 0 ? ["pipeline-1", "pipeline-2"] : ["pipeline-2", "pipeline-1"];
+    expect(await cluster.gauge(victim!, "earshot_pipeline_calls")).toBeGreaterThan(0);
+    await cluster.role(victim!).process.kill();
+    expect(await cluster.role(victim!).readiness()).toBeUndefined();
+    expect(await Promise.all(calls.map((call) => call.ended))).toEqual(calls.map(() => "played"));
+
+    const records = await cluster.settled(calls.length, 90_000);
+    for (const record of records) {
+      expect(record.termination).toBe("bye");
+      await expectWhole(cluster, record, seconds);
+    }
+    expect((await cluster.role(other!).readiness())?.ready).toBe(true);
+  }, 180_000);
+});
