@@ -11,7 +11,7 @@ import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { defaultPlatformSettings } from "@earshot/platform/settings.ts";
 import { callQuery } from "@earshot/proto/api/calls.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import { type Event, encodeEvent, type PayloadCase } from "@earshot/proto/event.ts";
+import { type Event, encodeEvent } from "@earshot/proto/event.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import { allTopics, topics } from "@earshot/proto/topics.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -19,24 +19,11 @@ import { createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
 import { exampleCall } from "../store/clickhouse/contract.ts";
 import { storeSettings } from "../store/settings.ts";
 import { createIngest } from "./ingest.ts";
+import { topicOf } from "./testing/topic-of.ts";
 
 const settings = { ...readSettings({ store: storeSettings }, {}).values.store, ingestBatchMs: 50 };
 const tenant = tenantId("t1");
 const all = callQuery.parse({ perPage: 200 });
-
-function topicOf(event: Event): string {
-  const byCase: Partial<Record<PayloadCase, string>> = {
-    transcriptSegment: topics.transcripts.name,
-    lineQuality: topics.lineQuality.name,
-    conversationMetrics: topics.conversation.name,
-    recordingStored: topics.recordings.name,
-    stageReached: topics.ledger.name,
-    sentiment: topics.insights.name,
-    alert: topics.insights.name,
-    attention: topics.insights.name,
-  };
-  return byCase[event.payload.case!] ?? topics.calls.name;
-}
 
 describe("ingest", () => {
   let directory: string;
@@ -74,6 +61,7 @@ describe("ingest", () => {
           await store.write(events);
           writes.push(events.length);
         },
+        release: () => store.release(),
       },
       log: silentLog,
       metrics,

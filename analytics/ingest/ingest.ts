@@ -24,7 +24,7 @@ export const ingestTopics = [
 
 export type IngestOptions = {
   readonly eventLog: EventLog;
-  readonly store: Pick<CallStore, "write">;
+  readonly store: Pick<CallStore, "write" | "release">;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -55,66 +55,59 @@ export function createIngest(options: IngestOptions): Ingest {
   });
   const stored = metrics.counter("earshot_ingest_events_total", "Events stored, by topic.", ["topic"]);
   const failures = metrics.counter("earshot_ingest_failures_total", "Batches that could not be stored at once, by topic.", ["topic"]);
-  const lagGauge = metrics.gauge("earshot_ingest_lag_records", "Records on the log that are not stored yet, by topic.", ["topic"]);
-  const subscriptions = new Map<string, Subscription>();
+  const lagGauge = metrics.gauge("earshot_ingest_lag_records", "Records on the log that are not stored yet, of the partitions owned here.");
+  let subscription: Subscription | undefined;
   let cancelLag = () => {};
 
-  const handlerOf = (topic: string) => {
-    /** By partition: records up to this offset come one by one after a failure, and must not each wait for a batch. */
-    const hurryTo = new Map<number, number>();
-    return async (batch: readonly LogRecord[]): Promise<void> => {
-      const last = batch.at(-1);
-      if (last === undefined) return;
-      const hurry = last.offset <= (hurryTo.get(last.partition) ?? -1);
-      try {
-        await batcher.add(eventsToStore(batch), hurry);
-        stored.inc({ topic }, batch.length);
-      } catch (error) {
-        failures.inc({ topic });
-        hurryTo.set(last.partition, Math.max(last.offset, hurryTo.get(last.partition) ?? -1));
-        log.warn({ err: error, topic, partition: last.partition, records: batch.length }, "events could not be stored");
-        throw error;
-      }
-    };
-  };
-
-  const first = options.ownsFirstPartition;
-  const ownership = {
-    assigned: async (partitions: readonly number[]) => (partitions.includes(0) ? first?.(true) : undefined),
-    revoked: async (partitions: readonly number[]) => (partitions.includes(0) ? first?.(false) : undefined),
+  /** By topic and partition: records up to this offset come one by one after a failure, and must not each wait for a batch. */
+  const hurryTo = new Map<string, number>();
+  const handle = async (batch: readonly LogRecord[]): Promise<void> => {
+    const last = batch.at(-1);
+    if (last === undefined) return;
+    const { topic, partition, offset } = last;
+    const place = `${topic}/${partition}`;
+    const hurry = offset <= (hurryTo.get(place) ?? -1);
+    try {
+      await batcher.add(eventsToStore(batch), hurry);
+      stored.inc({ topic }, batch.length);
+    } catch (error) {
+      failures.inc({ topic });
+      hurryTo.set(place, Math.max(offset, hurryTo.get(place) ?? -1));
+      log.warn({ err: error, topic, partition, records: batch.length }, "events could not be stored");
+      throw error;
+    }
   };
 
   return {
     name: "ingest",
     async start() {
-      for (const { name: topic } of ingestTopics)
-        subscriptions.set(
-          topic,
-          await eventLog.subscribe({
-            topics: [topic],
-            group: ingestGroup,
-            from: "earliest",
-            maxBatch: recordsPerHandover,
-            maxAttempts: attemptsWhileUnavailable,
-            handle: handlerOf(topic),
-            ...(topic === topics.calls.name ? ownership : {}),
-          }),
-        );
-      cancelLag = clock.every(lagEveryMs, () => {
-        for (const [topic, subscription] of subscriptions) lagGauge.set({ topic }, subscription.lag());
+      // One subscription: whoever has a call's events has all of them, because each changes what is stored of the call.
+      subscription = await eventLog.subscribe({
+        topics: ingestTopics.map(({ name }) => name),
+        group: ingestGroup,
+        from: "earliest",
+        maxBatch: recordsPerHandover,
+        maxAttempts: attemptsWhileUnavailable,
+        handle,
+        async assigned(partitions) {
+          if (partitions.includes(0)) await options.ownsFirstPartition?.(true);
+        },
+        async revoked(partitions) {
+          if (partitions.includes(0)) await options.ownsFirstPartition?.(false);
+          store.release();
+        },
       });
+      cancelLag = clock.every(lagEveryMs, () => lagGauge.set(subscription?.lag() ?? 0));
     },
     async stop() {
       cancelLag();
-      const stopping = [...subscriptions.values()].map((subscription) => subscription.stop());
-      subscriptions.clear();
+      const stopping = subscription?.stop();
+      subscription = undefined;
       batcher.flush();
-      await Promise.allSettled(stopping);
+      await stopping;
     },
-    lag: () => [...subscriptions.values()].reduce((sum, subscription) => sum + subscription.lag(), 0),
-    async drained() {
-      await Promise.all([...subscriptions.values()].map((subscription) => subscription.drained()));
-    },
+    lag: () => subscription?.lag() ?? 0,
+    drained: async () => subscription?.drained(),
   };
 }
 

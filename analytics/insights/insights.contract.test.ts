@@ -312,6 +312,36 @@ describe("insights", () => {
     expect((await payloads("sentiment")).map((one) => one.segmentId)).toEqual(["c1-1-1000", "c1-1-3000"]);
   });
 
+  test("a second instance takes calls over in mid-call, and gives them back: nothing twice, nothing missed", async () => {
+    rules = [phrase({})];
+    const ids = Array.from({ length: 12 }, (_, i) => `moving-${i}`);
+    await Promise.all(ids.map((id) => started(id)));
+    await Promise.all(ids.map((id) => said(id, 1, 1000, "this is terrible")));
+    await eventually("sentiment", 12);
+
+    const first = insights;
+    await startInsights();
+    const second = insights;
+    await Promise.all(ids.map((id) => said(id, 1, 4000, "cancel the contract")));
+    await eventually("sentiment", 24);
+    await first.stop(1000);
+    await Promise.all(ids.map((id) => said(id, 1, 8000, "thank you, wonderful")));
+    await eventually("sentiment", 36);
+    await Promise.all(ids.map((id) => ended(id)));
+    await quiet();
+
+    const all = await events(topics.insights.name);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    expect((await payloads("alert")).map(({ alertId }) => alertId).sort()).toEqual(ids.map((id) => `${id}-r1`).sort());
+    // The running mean of each call goes on over both moves: three segments, three points that depend on one another.
+    for (const id of ids) {
+      const trend = (await payloads("sentiment")).filter(({ segmentId }) => segmentId.startsWith(`${id}-`)).map((one) => one.trend);
+      expect(trend).toHaveLength(3);
+      expect(trend[2]).toBeLessThan((await payloads("sentiment")).find(({ segmentId }) => segmentId === `${id}-1-8000`)!.score);
+    }
+    insights = second;
+  });
+
   test("a restart goes on in mid-call: nothing twice, what came in between once, mood and rules as they stood", async () => {
     rules = [
       phrase({}),

@@ -2,11 +2,12 @@
  * Meaning, live: follows every call on the log and publishes what it makes of it on insights.v1, and the ledger's stages on ledger.v1.
  *
  * At-least-once in, each fact once out: what was seen is known per call, ids are deterministic, and what a call has to say stays in its outbox
- * until it is published. A restart rebuilds the calls that are still up (no `score` stage done) by reading their events back from the log, and
- * publishes only what is not on insights.v1 already; the groups then go on from their stored offsets, and what they bring again is known.
+ * until it is published. Whoever is given a partition rebuilds its calls that are still up (no `score` stage done) by reading their events back
+ * from the log, and publishes only what is not on insights.v1 already; the group then goes on from its stored offsets, and what it brings
+ * again is known. Any number of instances share the partitions: all topics of a call are at one of them.
  */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { EventLog, LogRecord, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { EventLog, LogRecord, RevokedWhy, Subscription } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
@@ -47,8 +48,11 @@ class Insights implements Component {
   readonly #rules: RulesCache;
   readonly #compiled: CompiledRules;
   readonly #metrics;
-  #subscriptions: Subscription[] = [];
-  #isRecovering = false;
+  /** Keys of the calls of each partition that is ours. */
+  readonly #ofPartition = new Map<number, Set<string>>();
+  /** Calls that are being rebuilt: what they have to say is not told yet, it may have been told already. */
+  readonly #rebuilding = new Set<CallInsights>();
+  #subscription: Subscription | undefined;
 
   constructor(options: InsightsOptions) {
     this.#options = options;
@@ -66,22 +70,43 @@ class Insights implements Component {
   }
 
   async start(): Promise<void> {
-    await this.#recover();
-    for (const topic of sources)
-      this.#subscriptions.push(
-        await this.#options.eventLog.subscribe({ topics: [topic], group, from: "earliest", handle: (batch) => this.#handle(batch) }),
-      );
+    this.#subscription = await this.#options.eventLog.subscribe({
+      topics: sources,
+      group,
+      from: "earliest",
+      handle: (batch) => this.#handle(batch),
+      assigned: (partitions) => this.#rebuild(partitions),
+      revoked: (partitions, why) => this.#giveUp(partitions, why),
+    });
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#subscriptions.splice(0).map((subscription) => subscription.stop()));
-    for (const call of this.#calls.values()) call.stop();
-    await Promise.allSettled([...this.#calls.values(), ...this.#finished].map((call) => this.#publish(call)));
-    this.#calls.clear();
+    // Gives up every partition, and with it every call.
+    await this.#subscription?.stop();
+    this.#subscription = undefined;
+    await Promise.allSettled([...this.#finished].map((call) => this.#publish(call)));
+  }
+
+  async #giveUp(partitions: readonly number[], why: RevokedWhy): Promise<void> {
+    const given: CallInsights[] = [];
+    for (const partition of partitions) {
+      for (const key of this.#ofPartition.get(partition) ?? []) {
+        const call = this.#calls.get(key);
+        if (call === undefined) continue;
+        call.stop();
+        given.push(call);
+        this.#calls.delete(key);
+      }
+      this.#ofPartition.delete(partition);
+    }
+    this.#metrics.calls.set(this.#calls.size);
+    // The next owner finds on the log what is published here; what cannot be, it makes anew.
+    if (why === "handover") await Promise.allSettled(given.map((call) => this.#publish(call)));
   }
 
   async #handle(batch: readonly LogRecord[]): Promise<void> {
     const events: Event[] = [];
+    const partition = batch[0]?.partition ?? 0;
     let undecodable: unknown;
     for (const record of batch) {
       try {
@@ -93,7 +118,7 @@ class Insights implements Component {
     await this.#refreshRules(events);
     const touched = new Set<CallInsights>();
     for (const event of events) {
-      const call = this.#take(event);
+      const call = this.#take(event, partition);
       if (call !== undefined) touched.add(call);
     }
     await Promise.all([...touched].map((call) => this.#publish(call)));
@@ -106,9 +131,10 @@ class Insights implements Component {
     await Promise.all([...tenants].map((tenant) => this.#rules.refresh(tenant)));
   }
 
-  #take(event: Event): CallInsights | undefined {
+  /** @param isRebuilt the event was read back: a call that it begins says nothing until all of it is read */
+  #take(event: Event, partition: number, isRebuilt = false): CallInsights | undefined {
     if (event.callId === "" || event.tenantId === "") return undefined;
-    const key = `${event.tenantId} ${event.callId}`;
+    const key = keyOf(event);
     let call = this.#calls.get(key);
     if (call === undefined) {
       // Measures alone begin nothing: they may be stragglers of a call whose stages are told.
@@ -118,15 +144,19 @@ class Insights implements Component {
         this.#metrics.refusedCalls.inc();
         return undefined;
       }
-      call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key));
+      call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key, partition));
       this.#calls.set(key, call);
+      if (isRebuilt) this.#rebuilding.add(call);
+      const ofPartition = this.#ofPartition.get(partition);
+      if (ofPartition === undefined) this.#ofPartition.set(partition, new Set([key]));
+      else ofPartition.add(key);
       this.#metrics.calls.set(this.#calls.size);
     }
     call.take(event, this.#rules.known(event.tenantId));
     return call;
   }
 
-  #context(tenant: string, key: string): CallContext {
+  #context(tenant: string, key: string, partition: number): CallContext {
     const { clock, settings } = this.#options;
     return {
       clock,
@@ -135,7 +165,10 @@ class Insights implements Component {
       rules: () => this.#rules.known(tenant),
       ready: (call) => this.#publishLater(call),
       finished: (call) => {
-        if (this.#calls.get(key) === call) this.#calls.delete(key);
+        if (this.#calls.get(key) === call) {
+          this.#calls.delete(key);
+          this.#ofPartition.get(partition)?.delete(key);
+        }
         this.#metrics.calls.set(this.#calls.size);
         this.#finished.add(call);
         this.#publishLater(call);
@@ -147,7 +180,7 @@ class Insights implements Component {
 
   /** For what a timer brought about: nobody waits for it, so a failure is tried again by a timer. */
   #publishLater(call: CallInsights): void {
-    if (this.#isRecovering) return;
+    if (this.#rebuilding.has(call)) return;
     this.#publish(call).then(
       () => this.#finished.delete(call),
       (err) => {
@@ -194,46 +227,60 @@ class Insights implements Component {
     }
   }
 
-  async #recover(): Promise<void> {
-    const { eventLog, clock, settings, log } = this.#options;
+  /** Reads back the calls of these partitions that are still up. */
+  async #rebuild(partitions: readonly number[]): Promise<void> {
+    const { clock, settings, log } = this.#options;
     if (settings.recoverMs === 0) return;
-    this.#isRecovering = true;
     const since = clock.now() - settings.recoverMs;
+    let rebuilt = 0;
+    for (const partition of partitions) rebuilt += await this.#rebuildPartition(partition, since);
+    if (rebuilt > 0) log.info({ calls: rebuilt }, "insights: calls that are still up were rebuilt from the log");
+  }
+
+  async #rebuildPartition(partition: number, since: number): Promise<number> {
+    const { eventLog } = this.#options;
     const told = new Set<string>();
     const published = new Set<string>();
-    for await (const event of eventsSince(eventLog, topics.ledger.name, since)) {
+    for await (const event of eventsSince(eventLog, topics.ledger.name, partition, since)) {
       published.add(event.id);
       if (event.payload.case === "stageReached" && event.payload.value.stage === "score" && event.payload.value.outcome === "done")
-        told.add(`${event.tenantId} ${event.callId}`);
+        told.add(keyOf(event));
     }
     let oldestMs = Number.POSITIVE_INFINITY;
     const take = async (event: Event): Promise<void> => {
       await this.#rules.refresh(event.tenantId);
-      this.#take(event);
+      this.#take(event, partition, true);
     };
-    for await (const event of eventsSince(eventLog, topics.calls.name, since)) {
-      if (told.has(`${event.tenantId} ${event.callId}`)) continue;
+    for await (const event of eventsSince(eventLog, topics.calls.name, partition, since)) {
+      if (told.has(keyOf(event))) continue;
       oldestMs = Math.min(oldestMs, event.occurredAtMs);
       await take(event);
     }
-    if (this.#calls.size > 0) {
-      const isUp = (event: Event): boolean => this.#calls.has(`${event.tenantId} ${event.callId}`);
-      const from = Math.max(since, oldestMs - 60_000);
-      const attention = new Map<string, PayloadOf<"attention">>();
-      for await (const event of eventsSince(eventLog, topics.insights.name, from)) {
-        if (!isUp(event)) continue;
-        published.add(event.id);
-        if (event.payload.case === "attention") attention.set(`${event.tenantId} ${event.callId}`, event.payload.value);
-      }
-      for (const topic of [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name])
-        for await (const event of eventsSince(eventLog, topic, from)) if (isUp(event)) await take(event);
-      for (const [key, call] of this.#calls) call.recovered(published, attention.get(key));
-      log.info({ calls: this.#calls.size }, "insights: calls that are still up were rebuilt from the log");
+    const up = this.#ofPartition.get(partition) ?? new Set();
+    if (up.size === 0) return 0;
+    const from = Math.max(since, oldestMs - 60_000);
+    const attention = new Map<string, PayloadOf<"attention">>();
+    for await (const event of eventsSince(eventLog, topics.insights.name, partition, from)) {
+      if (!up.has(keyOf(event))) continue;
+      published.add(event.id);
+      if (event.payload.case === "attention") attention.set(keyOf(event), event.payload.value);
     }
-    this.#isRecovering = false;
-    for (const call of this.#calls.values()) this.#publishLater(call);
+    for (const topic of [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name])
+      for await (const event of eventsSince(eventLog, topic, partition, from)) if (up.has(keyOf(event))) await take(event);
+    for (const key of [...up]) {
+      const call = this.#calls.get(key);
+      if (call === undefined) continue;
+      call.recovered(published, attention.get(key));
+      this.#rebuilding.delete(call);
+      this.#publishLater(call);
+    }
+    // Those that finished while they were read back still have their last words to say.
+    for (const call of this.#finished) if (this.#rebuilding.delete(call)) this.#publishLater(call);
+    return up.size;
   }
 }
+
+const keyOf = (event: Event): string => `${event.tenantId} ${event.callId}`;
 
 /** Only the newest attention counts: one that failed must not follow, and replace, a newer one. */
 function withNewestAttention(outbox: readonly Outgoing[]): Outgoing[] {

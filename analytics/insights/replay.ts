@@ -4,9 +4,10 @@ import { decodeEvent, type Event } from "@earshot/proto/event.ts";
 
 const batch = 1000;
 
-/** Every event of a topic that was appended at or after `sinceMs`, partition by partition, in order. What cannot be decoded is passed over. */
-export async function* eventsSince(eventLog: EventLog, topic: string, sinceMs: number): AsyncGenerator<Event> {
+/** Every event of a partition that was appended at or after `sinceMs`, in order. What cannot be decoded is passed over. */
+export async function* eventsSince(eventLog: EventLog, topic: string, wanted: number, sinceMs: number): AsyncGenerator<Event> {
   for (const { partition, first, next } of await eventLog.bounds(topic)) {
+    if (partition !== wanted) continue;
     for (let offset = await offsetSince(eventLog, topic, partition, first, next, sinceMs); offset < next; ) {
       const records = await eventLog.read(topic, partition, offset, Math.min(batch, next - offset));
       if (records.length === 0) break;

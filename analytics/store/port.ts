@@ -21,6 +21,8 @@ export type StoredRecording = { objectKey: string; bytes: number; durationMs: nu
 export interface CallStore extends Component {
   /** Idempotent: writing the same events again changes nothing. Resolves when they are stored. */
   write(events: readonly Event[]): Promise<void>;
+  /** Forgets what is held in memory of calls that are up: from now on another process may write them. */
+  release(): void;
   listCalls(tenant: TenantId, query: CallQuery, timezone: string): Promise<{ data: CallListItem[]; total: number }>;
   statistics(tenant: TenantId, query: CallQuery, timezone: string): Promise<CallStatistics>;
   getCall(tenant: TenantId, id: string): Promise<CallDetail | undefined>;

@@ -20,6 +20,7 @@ export class MemoryCallStore implements CallStore {
   async write(events: readonly Event[]): Promise<void> {
     this.written.push(...events);
   }
+  release(): void {}
   async listCalls(tenant: TenantId) {
     const data = this.#of(tenant).map(({ detail }) => detail);
     return { data, total: data.length };

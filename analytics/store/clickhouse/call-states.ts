@@ -71,6 +71,11 @@ export class CallStates {
     for (const key of states.keys()) this.#states.delete(key);
   }
 
+  /** Another process may write any of them from now on. */
+  clear(): void {
+    this.#states.clear();
+  }
+
   /** Forgets a call that has been settled. */
   drop(tenant: string, callId: string): void {
     this.#states.delete(keyOf(tenant, callId));

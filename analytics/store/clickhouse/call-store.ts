@@ -41,7 +41,7 @@ export type ClickHouseCallStore = CallStore & {
 /** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
 export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): ClickHouseCallStore {
   const { clock, log, metrics } = options;
-  let opened: { connection: ColumnStoreConnection; query: TenantQuery; writer: EventWriter } | undefined;
+  let opened: { connection: ColumnStoreConnection; query: TenantQuery; states: CallStates; writer: EventWriter } | undefined;
   const querySeconds = metrics.histogram("earshot_column_store_query_seconds", "Time of a read of the column store, by read.", seconds, [
     "read",
   ]);
@@ -85,8 +85,9 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         throw error;
       }
       const query = tenantQueries(connection);
-      const writer = new EventWriter(connection, new CallStates(query, options.settings.liveCallStates), metrics, clock);
-      opened = { connection, query, writer };
+      const states = new CallStates(query, options.settings.liveCallStates);
+      const writer = new EventWriter(connection, states, metrics, clock);
+      opened = { connection, query, states, writer };
       let busy = false;
       cancelSettling = clock.every(settleEveryMs, () => {
         if (busy) return;
@@ -106,6 +107,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     },
     connection: () => store().connection,
     settle: () => settle(store().writer),
+    release: () => opened?.states.clear(),
     async settles(on: boolean) {
       settles = on;
       if (!on) await settling;
