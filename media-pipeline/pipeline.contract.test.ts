@@ -312,6 +312,7 @@ describe("when something fails", () => {
     subscribe.mockRestore();
     expect(calls.maxAttempts! * 5000).toBeGreaterThan(180_000);
     const { spoolDir } = harness.settings;
+    await harness.until(() => existsSync(spoolDir));
     await rm(spoolDir, { recursive: true });
     await writeFile(spoolDir, "in the way");
     // On a topic that nobody reads: the handler is called here as the event log would call it.
