@@ -1,7 +1,7 @@
 /**
  * Kafka clients beside each other, in one run on one real broker: CPU of this process per record to produce and to consume a media chunk of
  * 1,600 bytes and an event of 211, by kafkajs and by @platformatic/kafka, without compression and with gzip, and by the embedded log and the
- * Kafka event log as the product uses them. Bytes on the wire are counted by the broker's log size per raw byte.
+ * Kafka event log as the product uses them.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

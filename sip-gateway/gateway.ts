@@ -143,6 +143,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       return serving && directory.known && !admission.draining;
     },
     async start() {
+      // What the last run left in its spool may say how its calls ended.
+      await eventLog.flush();
       const detail = "The gateway was restarted while the call was up.";
       const ended = await endUnendedCalls(eventLog, events, clock.now(), { gatewayId, termination: "restart", detail });
       if (ended > 0) log.info({ calls: ended }, "Calls that a restart had cut off were ended");

@@ -27,7 +27,6 @@ export function createPipelineMetrics(metrics: Metrics) {
       "earshot_pipeline_checkpoint_bytes_total",
       "Audio of calls under way put into the object store, bytes",
     ),
-    partitionLag: metrics.gauge("earshot_pipeline_partition_lag", "Records of media.v1 not yet handled", ["partition"]),
     wordsLatency: metrics.histogram(
       "earshot_words_latency_ms",
       "From the last voiced packet to the published final words, without the endpointing pause",

@@ -8,13 +8,28 @@ export function statusOf(cause: unknown): number | undefined {
   return (cause as SdkError | undefined)?.$metadata?.httpStatusCode;
 }
 
+/** Of an upload: nothing that is missing is the object, so it is never `not_found`, and may be tried again. */
+export function asUploadError(cause: unknown): unknown {
+  return isOfServer(cause) ? failed(cause) : cause;
+}
+
 /** Whatever a request runs into while the product is up: nothing is wrong with the request, so it may be tried again. */
 export function asStoreError(cause: unknown): unknown {
-  if (cause instanceof EarshotError) return cause;
+  if (!isOfServer(cause)) return cause;
+  if (statusOf(cause) === 404 && (cause as SdkError).name !== "NoSuchBucket")
+    return new EarshotError("not_found", "object_not_found", "There is no such object.", { cause });
+  return failed(cause);
+}
+
+/** What the source of a put throws is the caller's own. */
+function isOfServer(cause: unknown): boolean {
+  const { $metadata, code, name = "" } = cause as SdkError;
+  return !(cause instanceof EarshotError) && ($metadata !== undefined || code !== undefined || /timeout|network|abort/i.test(name));
+}
+
+function failed(cause: unknown): EarshotError {
   const { name = "", code = "" } = cause as SdkError;
   const status = statusOf(cause);
-  if (status === 404 && name !== "NoSuchBucket")
-    return new EarshotError("not_found", "object_not_found", "There is no such object.", { cause });
   if (status === 400 && /digest|checksum/i.test(name))
     return new EarshotError("unavailable", "object_store_failed", "The S3 server received other bytes than were sent.", {
       remedy: "Try again; where it stays so, look at what stands between Earshot and the S3 server.",

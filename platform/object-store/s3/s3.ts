@@ -2,7 +2,7 @@
  * Objects in an S3 bucket: `[prefix/]tenants/<tenant>/<name>`. Small objects are one PUT that carries their SHA-256; larger ones are uploaded in
  * parts, each with its own checksum, and their SHA-256 lies beside them under `[prefix/]checksums/`. The whole object appears or none of it.
  */
-import { createHash } from "node:crypto";
+import { createHash, type Hash, randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
@@ -27,7 +27,7 @@ import type { Log } from "../../log/log.ts";
 import type { PlatformSettings } from "../../settings.ts";
 import { objectKey, objectKeyPrefix } from "../object-name.ts";
 import type { ByteRange, ObjectInfo, ObjectStore } from "../port.ts";
-import { asStoreError, startFailure, statusOf } from "./failures.ts";
+import { asStoreError, asUploadError, startFailure, statusOf } from "./failures.ts";
 import { partsOf } from "./parts.ts";
 
 export type S3ObjectStoreOptions = {
@@ -123,33 +123,28 @@ class S3ObjectStore implements ObjectStore {
         );
         return { key, bytes, modifiedAtMs: this.#options.clock.now(), sha256: digest.toString("hex") };
       }
-      bytes += await this.#uploadParts(key, [first, second], parts);
+      bytes += await this.#uploadParts(key, [first, second], parts, hash);
     } catch (cause) {
-      throw asStoreError(cause);
+      throw asUploadError(cause);
     }
-    const sha256 = hash.digest("hex");
-    await this.#putChecksum(
-      new PutObjectCommand({ Bucket: this.#bucket, Key: this.#checksumKey(key), Body: `${bytes} ${sha256}`, ContentType: "text/plain" }),
-    );
-    return { key, bytes, modifiedAtMs: this.#options.clock.now(), sha256 };
+    return { key, bytes, modifiedAtMs: this.#options.clock.now(), sha256: hash.digest("hex") };
   }
 
-  async #putChecksum(command: PutObjectCommand): Promise<void> {
-    try {
-      await this.#client.send(command);
-    } catch (cause) {
-      throw asStoreError(cause);
-    }
-  }
-
-  /** @returns bytes after the first part */
-  async #uploadParts(key: string, ready: readonly Buffer[], more: AsyncIterator<Buffer>): Promise<number> {
+  /**
+   * The object's SHA-256 is known only after its metadata is set; so it is written beside it before the object appears, under the name of this
+   * upload that the object's metadata carries: an older or a failed upload's checksum is never taken for it.
+   * @returns bytes after the first part
+   */
+  async #uploadParts(key: string, ready: readonly Buffer[], more: AsyncIterator<Buffer>, hash: Hash): Promise<number> {
     const where = { Bucket: this.#bucket, Key: this.#prefix + key };
-    const { UploadId } = await this.#client.send(new CreateMultipartUploadCommand({ ...where, ChecksumAlgorithm: "SHA256" }));
+    const upload = randomUUID();
+    const { UploadId } = await this.#client.send(
+      new CreateMultipartUploadCommand({ ...where, ChecksumAlgorithm: "SHA256", Metadata: { upload } }),
+    );
     try {
       const done: { PartNumber: number; ETag: string | undefined; ChecksumSHA256: string }[] = [];
       let bytes = 0;
-      const upload = async (part: Buffer): Promise<void> => {
+      const send = async (part: Buffer): Promise<void> => {
         const PartNumber = done.length + 1;
         const ChecksumSHA256 = createHash("sha256").update(part).digest("base64");
         const { ETag } = await this.#client.send(
@@ -158,8 +153,10 @@ class S3ObjectStore implements ObjectStore {
         done.push({ PartNumber, ETag, ChecksumSHA256 });
         if (PartNumber > 1) bytes += part.length;
       };
-      for (const part of ready) await upload(part);
-      for (let next = await more.next(); next.done !== true; next = await more.next()) await upload(next.value);
+      for (const part of ready) await send(part);
+      for (let next = await more.next(); next.done !== true; next = await more.next()) await send(next.value);
+      const Body = `${upload} ${hash.copy().digest("hex")}`;
+      await this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: this.#checksumKey(key), Body, ContentType: "text/plain" }));
       await this.#client.send(new CompleteMultipartUploadCommand({ ...where, UploadId, MultipartUpload: { Parts: done } }));
       return bytes;
     } catch (error) {
@@ -267,7 +264,7 @@ class S3ObjectStore implements ObjectStore {
     const head = await this.#head(key);
     if (head === undefined) return undefined;
     const bytes = head.ContentLength ?? 0;
-    const sha256 = head.Metadata?.sha256 ?? (await this.#checksumBeside(key, bytes)) ?? (await this.#sha256Of(key));
+    const sha256 = head.Metadata?.sha256 ?? (await this.#checksumBeside(key, head.Metadata?.upload)) ?? (await this.#sha256Of(key));
     return { key, bytes, modifiedAtMs: head.LastModified?.getTime() ?? 0, sha256 };
   }
 
@@ -275,12 +272,13 @@ class S3ObjectStore implements ObjectStore {
     return `${this.#prefix}checksums/${key}`;
   }
 
-  /** undefined where there is none, or it is of an object that was there before. */
-  async #checksumBeside(key: string, bytes: number): Promise<string | undefined> {
+  /** undefined where there is none of this very upload. */
+  async #checksumBeside(key: string, upload: string | undefined): Promise<string | undefined> {
+    if (upload === undefined) return undefined;
     try {
       const answer = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: this.#checksumKey(key) }));
-      const [size, sha256] = ((await answer.Body?.transformToString()) ?? "").split(" ");
-      return Number(size) === bytes ? sha256 : undefined;
+      const [of, sha256] = ((await answer.Body?.transformToString()) ?? "").split(" ");
+      return of === upload ? sha256 : undefined;
     } catch (cause) {
       if (statusOf(cause) === 404) return undefined;
       throw asStoreError(cause);
