@@ -29,6 +29,7 @@ import { OffsetStore } from "./offset-store.ts";
 import { Partition, type WriteContext } from "./partition.ts";
 import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscription } from "./port.ts";
 import { batchHeaderBytes, maxKeyBytes, recordHeaderBytes } from "./record-format.ts";
+import { checkSize } from "./record-limits.ts";
 import { enforceRetention } from "./retention.ts";
 
 export type EmbeddedEventLogOptions = {
@@ -357,11 +358,7 @@ class EmbeddedEventLog implements EventLog {
     if (this.#state !== "running" && this.#state !== "stopping") throw stopped();
     const found = this.#topics.get(topic);
     if (found === undefined) return unknownTopic(topic);
-    if (value.length > maxBytes || key.length > maxKeyBytes)
-      throw new EarshotError("invalid_request", "event_log_record_too_large", "A record is over the size limit.", {
-        remedy: "Send less at once, or raise EARSHOT_EVENT_LOG_MAX_RECORD_BYTES.",
-        details: { topic, bytes: value.length, limit: maxBytes },
-      });
+    checkSize(topic, key, value, maxBytes);
     return found;
   }
 

@@ -18,6 +18,7 @@ import { partitionOf } from "../key-partition.ts";
 import { eventLogMetrics } from "../metrics.ts";
 import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscription } from "../port.ts";
 import { maxKeyBytes } from "../record-format.ts";
+import { checkSize } from "../record-limits.ts";
 import { asEarshotError, clientOptions, type KafkaAddress, parseKafkaUrl } from "./connection.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Sender } from "./sender.ts";
@@ -313,11 +314,7 @@ class KafkaEventLog implements EventLog {
     if (this.#state !== "running") throw stopped();
     const found = this.#topics.get(topic);
     if (found === undefined) return unknownTopic(topic);
-    if (value.length > maxBytes || key.length > maxKeyBytes)
-      throw new EarshotError("invalid_request", "event_log_record_too_large", "A record is over the size limit.", {
-        remedy: "Send less at once, or raise EARSHOT_EVENT_LOG_MAX_RECORD_BYTES.",
-        details: { topic, bytes: value.length, limit: maxBytes },
-      });
+    checkSize(topic, key, value, maxBytes);
     return found;
   }
 
