@@ -27,6 +27,7 @@ import { createDirectoryStore } from "./store/postgres/directory-store.ts";
 import type { ServerState } from "./store/postgres/server-keeper.ts";
 import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
+import { watchStore } from "./store/store-watch.ts";
 
 export type AnalyticsSettings = {
   readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes">;
@@ -64,6 +65,8 @@ export type Analytics = Component & {
   lag(): number;
   /** Why nobody can log in, where PostgreSQL is away. */
   readonly databaseFault: string | undefined;
+  /** Why history and search wait, and rows too, where the column store is away. */
+  readonly columnStoreFault: string | undefined;
   /** The first administrator's one-time password, on the very first start only. */
   readonly oneTimePassword: string | undefined;
   /** Where the web server listens; undefined before `start`. */
@@ -118,11 +121,18 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     maxRecordBytes: settings.platform.maxRecordBytes,
   });
   const { objectStore, speech, demoCalls, uiDirectory, statusFacts } = options;
+  const directoryWatch = watchStore("relational store", clock, () => directory.tenants());
+  const callsWatch = watchStore("column store", clock, () => calls.connection().query("SELECT 1", {}));
+  const databaseFault = (): string | undefined => (database === "up" ? directoryWatch.fault : databaseReasons[database]);
+  const columnStoreFault = (): string | undefined => {
+    if (calls.fault !== undefined) return calls.fault;
+    return callsWatch.fault === undefined ? undefined : `history and search wait: ${callsWatch.fault}`;
+  };
   const readiness = (): Readiness => {
     const { ready, reasons } = options.readiness();
-    const away = calls.fault === undefined ? reasons : [...reasons, calls.fault];
+    const faults = [columnStoreFault(), databaseFault()].filter((fault) => fault !== undefined);
     // Calls go on without it: they are in the event log. Nobody can log in, though.
-    return database === "up" ? { ready, reasons: away } : { ready: false, reasons: [...away, databaseReasons[database]] };
+    return { ready: ready && databaseFault() === undefined, reasons: [...reasons, ...faults] };
   };
   const context: ApiContext = {
     settings: settings.api,
@@ -157,8 +167,10 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   const parts = options.parts ?? ["ingest", "api"];
   const components: readonly Component[] = [
     directory,
+    directoryWatch,
     ...(parts.includes("api") ? [bootstrap] : []),
     calls,
+    callsWatch,
     ...(parts.includes("ingest") ? [ingest, insights] : []),
     ...(parts.includes("api") ? [liveCalls, liveHub, refusals, http] : []),
   ];
@@ -171,7 +183,10 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     liveCalls,
     lag: () => ingest.lag(),
     get databaseFault() {
-      return database === "up" ? undefined : databaseReasons[database];
+      return databaseFault();
+    },
+    get columnStoreFault() {
+      return columnStoreFault();
     },
     get oneTimePassword() {
       return oneTimePassword;

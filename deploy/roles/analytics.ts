@@ -43,11 +43,14 @@ export function buildAnalyticsRole(foundation: Foundation, parts: readonly Analy
     name: parts.includes("api") ? "analytics-api" : "analytics-ingest",
     analytics,
     components: [analytics],
-    // Calls go on without PostgreSQL: they are in the event log. Nobody can log in, though.
+    // Calls go on without either: they are in the event log. Without PostgreSQL nobody can log in; without the column store live calls are shown.
     health: (): PartHealth[] => [
       analytics.databaseFault === undefined
         ? { part: "PostgreSQL", state: "up", detail: "" }
         : { part: "PostgreSQL", state: parts.includes("api") ? "down" : "degraded", detail: analytics.databaseFault },
+      analytics.columnStoreFault === undefined
+        ? { part: "column store", state: "up", detail: "" }
+        : { part: "column store", state: "degraded", detail: analytics.columnStoreFault },
     ],
     adapters: {
       "column store": withoutPassword(settings.store.columnStore),
