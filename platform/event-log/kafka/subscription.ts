@@ -108,8 +108,8 @@ export class KafkaSubscription implements Subscription {
       return;
     }
     await this.#membership.join();
-    // Where a new group begins is settled now: `latest` means after what is there when subscribe resolves.
-    await this.#moving;
+    // `latest` means after what is there when subscribe resolves; where `earliest` begins can be settled later.
+    if (this.#options.from === "latest") await this.#moving;
     this.#cancelCommits = clock.every(offsetIntervalMs, () => void this.#commit([...this.#shares.values()], 1));
   }
 
