@@ -126,7 +126,9 @@ export class Fetcher {
     for (const batch of records) {
       const first = Number(batch.firstOffset);
       const isControl = (batch.attributes & 0x20) !== 0;
-      const firstMs = Number(batch.firstTimestamp);
+      // Where the broker's time counts it is in the batch's header alone.
+      const isBrokersTime = (batch.attributes & 0x08) !== 0;
+      const firstMs = Number(isBrokersTime ? batch.maxTimestamp : batch.firstTimestamp);
       if (!isControl)
         for (const { offsetDelta, key, value, timestampDelta } of batch.records) {
           const offset = first + offsetDelta;
@@ -137,7 +139,7 @@ export class Fetcher {
             offset,
             key: key === null ? "" : key.toString(),
             value: value ?? new Uint8Array(0),
-            appendedAtMs: firstMs + Number(timestampDelta),
+            appendedAtMs: isBrokersTime ? firstMs : firstMs + Number(timestampDelta),
           });
           place.queuedBytes += value?.length ?? 0;
         }

@@ -1,6 +1,6 @@
 /** The Kafka event log for contract tests: one broker for all, a prefix of its own for each. */
 import { randomUUID } from "node:crypto";
-import { systemClock } from "../../clock/clock.ts";
+import { type Clock, systemClock } from "../../clock/clock.ts";
 import { silentLog } from "../../log/log.ts";
 import { createMetrics } from "../../metrics/metrics.ts";
 import { defaultPlatformSettings, type EventLogSettings } from "../../settings.ts";
@@ -10,10 +10,10 @@ import type { KafkaBroker } from "../testing/kafka-broker.ts";
 import { createKafkaEventLog } from "./kafka.ts";
 
 /** Not started. */
-export function makeOn(url: string, settings: Partial<EventLogSettings> = {}): EventLog {
+export function makeOn(url: string, settings: Partial<EventLogSettings> = {}, clock: Clock = systemClock): EventLog {
   return createKafkaEventLog({
     url,
-    clock: systemClock,
+    clock,
     log: silentLog,
     metrics: createMetrics(),
     settings: {

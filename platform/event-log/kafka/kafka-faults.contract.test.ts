@@ -8,6 +8,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TopicSpec } from "@earshot/proto/topics.ts";
 import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../clock/clock.ts";
 import type { EventLog } from "../port.ts";
 import { spoolOver } from "../spooling-harness.ts";
 import { KafkaBroker, kafkaMissing } from "../testing/kafka-broker.ts";
@@ -125,6 +126,20 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
       broker.resume();
     });
     expect([...states]).toEqual(expect.arrayContaining(["degraded"]));
+  });
+
+  test.each([
+    ["two hours ahead", 2 * 3_600_000],
+    ["two hours behind", -2 * 3_600_000],
+  ])("a machine whose clock is %s writes like any other, and the broker says when", async (_, wrongByMs) => {
+    const log = makeOn(fresh(), {}, { ...systemClock, now: () => Date.now() + wrongByMs });
+    opened.push(log);
+    await log.start();
+    await log.declare([spec]);
+    const { partition, offset } = await log.publish(spec.name, "key", bytes("words"));
+    const [record] = await log.read(spec.name, partition, offset, 1);
+    expect(Math.abs(record!.appendedAtMs - Date.now())).toBeLessThan(60_000);
+    expect(log.health().state).toBe("up");
   });
 
   test("while it is away the buffer fills, append says false, publish waits, and it all goes out in the end", async () => {

@@ -20,6 +20,8 @@ function configOf(spec: TopicSpec, partitions: number, maxMessageBytes: number):
     "segment.ms": `${Math.max(60_000, Math.floor(spec.retentionMs / 4))}`,
     "max.message.bytes": `${maxMessageBytes}`,
     "cleanup.policy": spec.cleanup,
+    // The broker's time: it refuses records whose own is more than an hour ahead, and a machine's clock may be wrong.
+    "message.timestamp.type": "LogAppendTime",
   };
   if (spec.cleanup === "compact") return { ...segment, "min.cleanable.dirty.ratio": "0.5", "delete.retention.ms": "86400000" };
   return { ...segment, "retention.ms": `${spec.retentionMs}`, "retention.bytes": `${bytes}` };
