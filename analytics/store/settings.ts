@@ -45,8 +45,8 @@ export const storeSettings = {
   columnStoreQueryThreads: setting({
     env: "EARSHOT_COLUMN_STORE_QUERY_THREADS",
     schema: z.coerce.number().int().min(1).max(64),
-    default: 1,
-    describe: "threads of one query of the column store; several queries run side by side anyway",
+    default: 2,
+    describe: "threads of one query of the column store; a page needs up to three queries side by side",
     atLimit: "a query uses no more than these",
   }),
   columnStoreQueryMiB: setting({

@@ -20,6 +20,11 @@ const sortColumns: Record<CallQuery["sort"], string> = {
 };
 /** Of one call's matching segments so many are shown in the list; the call's page shows all. */
 const hitsPerCall = 5;
+/**
+ * To so many calls from the front a page is read with its cards in one query: the engine fetches them for the rows of the answer alone.
+ * Further back the rows before the page would need theirs too, so its keys are found first.
+ */
+const cardsAtOnce = 100;
 
 export async function listCalls(
   query: TenantQuery,
@@ -29,77 +34,86 @@ export async function listCalls(
 ): Promise<{ data: CallListItem[]; total: number }> {
   const filter = callFilter(asked);
   if (filter.impossible) return { data: [], total: 0 };
-  const { keys, total } = await withSources(query, tenant, filter, async (sources) => {
-    const order = orderOf(asked);
-    const id = filter.terms.length > 0 ? "call_id" : "''";
-    const tie = asked.sort === "startedAt" ? ", call_id" : "";
-    const sort = asked.sort === "startedAt" ? "" : `, ${sortColumns[asked.sort]}`;
-    const offset = (asked.page - 1) * asked.perPage;
-    // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
-    // the reading early, and the index of words from answering alone.
-    const settings =
-      asked.sort === "startedAt" || filter.terms.length > 0 ? " SETTINGS use_top_k_dynamic_filtering = 0, max_block_size = 8192" : "";
-    const [found, counted] = await Promise.all([
-      // First the keys of the page, then its cards: sorting carries no wide column.
-      query<PageKey>(
+  const { cards, hits, total } = await withSources(filter, async (sources, openAgain) => {
+    const page = async () => {
+      const rows =
+        asked.page * asked.perPage <= cardsAtOnce
+          ? await query<CallRow>(tenant, pageOf(asked, filter, sources, callRowColumns, callRowColumns), filter.params)
+          : await cardsOf(
+              query,
+              tenant,
+              await query<PageKey>(tenant, pageOf(asked, filter, sources, pageKeyColumns, "key, start, open"), filter.params),
+            );
+      // A call that was moved between the tables while they were read counts once.
+      return [...new Map(rows.map(parseCard).map((card) => [card.id, card])).values()];
+    };
+    const count = () =>
+      query<{ total: number; again: number }>(
         tenant,
-        `SELECT toString(call_key) AS key, toFloat64(newest_first) AS start, id, open FROM (${sources
-          .map(
-            ({ open, sql }) =>
-              `(SELECT call_key, ${id} AS id, newest_first${sort}${tie}, ${open} AS open ${sql} ORDER BY ${order} LIMIT {upTo:UInt64})`,
-          )
-          .join(" UNION ALL ")}) ORDER BY ${order} LIMIT {limit:UInt32} OFFSET {offset:UInt64}${settings}`,
-        { ...filter.params, limit: asked.perPage, offset, upTo: offset + asked.perPage },
-      ),
-      query<{ total: number }>(
-        tenant,
-        `SELECT toFloat64(sum(calls)) AS total FROM (${sources.map(({ sql }) => `SELECT count() AS calls ${sql}`).join(" UNION ALL ")})`,
+        `SELECT toFloat64(sum(calls)) AS total, toFloat64(sum(again)) AS again FROM (${[
+          ...sources.map(({ sql }) => `SELECT count() AS calls, 0 AS again ${sql}`),
+          `SELECT 0 AS calls, count() AS again ${openAgain}`,
+        ].join(" UNION ALL ")})`,
         filter.params,
-      ),
-    ]);
-    return { keys: found, total: counted[0]?.total ?? 0 };
+      );
+    const pageWithHits = async () => {
+      const cards = await page();
+      const ids = cards.map(({ id }) => id);
+      return { cards, hits: filter.terms.length === 0 || ids.length === 0 ? [] : await foundSegments(query, tenant, filter, ids) };
+    };
+    const [found, [counted]] = await Promise.all([pageWithHits(), count()]);
+    return { answer: { ...found, total: counted?.total ?? 0 }, again: counted?.again ?? 0 };
   });
-  if (keys.length === 0) return { data: [], total };
-  const [cards, segments] = await Promise.all([
-    cardsOf(query, tenant, keys),
-    filter.terms.length === 0 ? [] : foundSegments(query, tenant, filter, [...new Set(keys.map(({ id }) => id))]),
-  ]);
   const data: CallListItem[] = cards.map((card) => summaryOf(card, nowMs));
-  if (filter.terms.length > 0) addHits(segments, filter, cards, data);
+  if (filter.terms.length > 0) addHits(hits, filter, cards, data);
   return { data, total };
 }
 
+/** The page's rows, in order, over all sources. @param columns of a source @param shown the same by the names they have then */
+function pageOf(asked: CallQuery, filter: CallFilter, sources: Sources, columns: string, shown: string): string {
+  const order = orderOf(asked);
+  const keys = asked.sort === "startedAt" ? "newest_first, call_id" : `newest_first, call_key, ${sortColumns[asked.sort]}`;
+  const offset = (asked.page - 1) * asked.perPage;
+  // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
+  // the reading early, and the index of words from answering alone.
+  const settings =
+    asked.sort === "startedAt" || filter.terms.length > 0 ? " SETTINGS use_top_k_dynamic_filtering = 0, max_block_size = 8192" : "";
+  const parts = sources.map(
+    ({ open, sql }) => `(SELECT ${columns}, ${keys}, ${open} AS open ${sql} ORDER BY ${order} LIMIT ${offset + asked.perPage})`,
+  );
+  return `SELECT ${shown} FROM (${parts.join(" UNION ALL ")}) ORDER BY ${order} LIMIT ${asked.perPage} OFFSET ${offset}${settings}`;
+}
+
 /** `key` is the call's UInt64 hash, eight bytes to read and sort by where the id has forty; as text, since a number would lose digits. */
-type PageKey = { key: string; start: number; id: string; open: number };
+type PageKey = { key: string; start: number; open: number };
+const pageKeyColumns = "toString(call_key) AS key, toFloat64(newest_first) AS start";
 /** FROM and WHERE over the settled and over the open calls: together every call once. */
 type Sources = readonly Source[];
 type Source = { readonly open: 0 | 1; readonly sql: string };
 
 /**
  * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
- * beside the query itself, which is done again in that rare case: otherwise it costs nothing.
+ * together with the query itself, which is done again in that rare case: otherwise it costs nothing.
+ * @param read is given the sources, and FROM and WHERE of the calls that are open again, whose number it returns beside its answer
  */
 async function withSources<T>(
-  query: TenantQuery,
-  tenant: TenantId,
   filter: CallFilter,
-  read: (sources: Sources) => Promise<T>,
+  read: (sources: Sources, openAgain: string) => Promise<{ answer: T; again: number }>,
 ): Promise<T> {
   const settled: Source = { open: 0, sql: `FROM calls WHERE ${ofTenant}${filter.settled}` };
   // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
   const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.open}` };
+  const openAgain = `FROM calls_open WHERE ${ofTenant} AND in_settled = 1`;
   // A call that is up is open, always.
-  if (filter.onlyOpen) return read([open]);
-  const [twice, answer] = await Promise.all([
-    query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${ofTenant} AND in_settled = 1`),
-    read([settled, open]),
-  ]);
-  if ((twice[0]?.calls ?? 0) === 0) return answer;
-  const except = ` AND call_key NOT IN (SELECT call_key FROM calls_open WHERE ${ofTenant} AND in_settled = 1)`;
-  return read([{ open: 0, sql: settled.sql + except }, open]);
+  if (filter.onlyOpen) return (await read([open], openAgain)).answer;
+  const { answer, again } = await read([settled, open], openAgain);
+  if (again === 0) return answer;
+  const except = ` AND call_key NOT IN (SELECT call_key ${openAgain})`;
+  return (await read([{ open: 0, sql: settled.sql + except }, open], openAgain)).answer;
 }
 
-async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly PageKey[]): Promise<CallCard[]> {
+/** The rows of the keys, in their order. */
+async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly PageKey[]): Promise<CallRow[]> {
   const read = async (table: string, of: readonly PageKey[]): Promise<(CallRow & { key: string })[]> =>
     of.length === 0
       ? []
@@ -108,10 +122,9 @@ async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly Page
           `SELECT ${callRowColumns}, toString(call_key) AS key FROM ${table} WHERE ${ofTenant} AND newest_first IN {starts:Array(Int64)} AND toString(call_key) IN {keys:Array(String)}`,
           { keys: of.map(({ key }) => key), starts: of.map(({ start }) => start) },
         );
-  const byKey = new Map<string, CallCard>();
+  const byKey = new Map<string, CallRow>();
   const take = async (settled: readonly PageKey[], open: readonly PageKey[]) => {
-    for (const row of (await Promise.all([read("calls", settled), read("calls_open FINAL", open)])).flat())
-      byKey.set(row.key, parseCard(row));
+    for (const row of (await Promise.all([read("calls", settled), read("calls_open FINAL", open)])).flat()) byKey.set(row.key, row);
   };
   await take(
     keys.filter((key) => key.open === 0),
@@ -120,8 +133,7 @@ async function cardsOf(query: TenantQuery, tenant: TenantId, keys: readonly Page
   // Moved between the two queries: it is in the other table now.
   const moved = keys.filter(({ key }) => !byKey.has(key));
   if (moved.length > 0) await take(moved, moved);
-  // In the order found; a call that was moved in between counts once.
-  return [...new Set(keys.map(({ key }) => key))].flatMap((key) => byKey.get(key) ?? []);
+  return keys.flatMap(({ key }) => byKey.get(key) ?? []);
 }
 
 /** In the order of the primary key a page is read off the front; where all must be looked at anyway, the short key breaks ties. */
@@ -184,17 +196,21 @@ export async function statistics(query: TenantQuery, tenant: TenantId, asked: Ca
   // By quarter of an hour, not by day: the projection of `calls` has these sums, and any zone's day is made of them.
   const rows = filter.impossible
     ? []
-    : await withSources(query, tenant, filter, (sources) =>
-        query<Day>(
-          tenant,
-          "SELECT toString(toDate(toDateTime(-900 * quarter, 'UTC'), {timezone:String})) AS day, toFloat64(sum(calls)) AS calls, " +
-            "toFloat64(sum(ended)) AS ended, toFloat64(sum(duration)) AS total_duration_ms, toFloat64(sum(felt)) AS sentiment_calls, " +
-            "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
-            `toFloat64(sum(alerted)) AS with_alerts FROM (${sources.map(({ sql }) => `SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter`).join(" UNION ALL ")}) ` +
-            "GROUP BY day ORDER BY day",
-          { ...filter.params, timezone },
-        ),
-      );
+    : await withSources(filter, async (sources, openAgain) => {
+        const [days, [late]] = await Promise.all([
+          query<Day>(
+            tenant,
+            "SELECT toString(toDate(toDateTime(-900 * quarter, 'UTC'), {timezone:String})) AS day, toFloat64(sum(calls)) AS calls, " +
+              "toFloat64(sum(ended)) AS ended, toFloat64(sum(duration)) AS total_duration_ms, toFloat64(sum(felt)) AS sentiment_calls, " +
+              "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
+              `toFloat64(sum(alerted)) AS with_alerts FROM (${sources.map(({ sql }) => `SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter`).join(" UNION ALL ")}) ` +
+              "GROUP BY day ORDER BY day",
+            { ...filter.params, timezone },
+          ),
+          query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls ${openAgain}`),
+        ]);
+        return { answer: days, again: late?.calls ?? 0 };
+      });
   const sum = (pick: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + pick(row), 0);
   const mean = (total: number, count: number) => (count === 0 ? null : total / count);
   const totalDurationMs = sum((row) => row.total_duration_ms);

@@ -546,6 +546,37 @@ export const callStoreChecks: readonly ContractCheck[] = [
     },
   },
   {
+    name: "pages far back, in the same order as from the front, over settled and open calls",
+    async run(subject) {
+      const { store, clock } = subject();
+      const tenant = tenantId("far-back");
+      const nowMs = clock.now();
+      const ended = (number: number, endedAtMs: number) =>
+        makeEvent(tenant, `p${String(number).padStart(3, "0")}`, endedAtMs, {
+          case: "callEnded",
+          // Three calls each are of the same length: the tie is broken the same way on every page.
+          value: { startedAtMs: endedAtMs - 1000 * (number % 50), endedAtMs, termination: "bye", legs: [] },
+        });
+      // The older two thirds are settled at once, the others ended a moment ago.
+      await store.write(Array.from({ length: 100 }, (_, number) => ended(number, nowMs - 90_000_000 + number * 60_000)));
+      await store.write(Array.from({ length: 50 }, (_, number) => ended(100 + number, nowMs - 1000)));
+      for (const query of [{}, { order: "asc" }, { sort: "durationMs" }, { sort: "mos", order: "asc" }]) {
+        const read = async (perPage: number) => {
+          const ids: string[] = [];
+          for (let page = 1; page <= Math.ceil(150 / perPage); page++) {
+            const { data, total } = await subject().store.listCalls(tenant, asked({ ...query, page, perPage }), "UTC");
+            assert.equal(total, 150);
+            ids.push(...data.map((call) => call.id));
+          }
+          return ids;
+        };
+        const byForty = await read(40);
+        assert.equal(new Set(byForty).size, 150);
+        assert.deepEqual(byForty, await read(150));
+      }
+    },
+  },
+  {
     name: "filters, sorts and pages, with the total of all pages",
     async run(subject) {
       const { store, clock } = subject();
