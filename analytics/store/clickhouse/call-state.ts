@@ -17,10 +17,6 @@ export class CallState {
   readonly callId: string;
   /** The row as it is in the store; undefined = there is none. */
   stored: CallRow | undefined;
-  /** Its row went to the settled calls. */
-  settled = false;
-  /** When it started, as the events say that are about to be applied; 0 = they do not. */
-  toldStartMs = 0;
 
   startedAtMs = 0;
   endedAtMs = 0;

@@ -10,6 +10,37 @@ import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 const idsPerQuery = 2000;
 const idsAskedOutright = 200;
 
+/** What a batch says of one call, in its order. */
+export type CallEvents = {
+  readonly tenant: string;
+  readonly callId: string;
+  readonly first: Event;
+  more: Event[] | undefined;
+  /** As it was before; undefined = nothing is known of the call, in memory or in the store. */
+  state: CallState | undefined;
+};
+
+/** By call, in the order of first mention. */
+export function eventsByCall(events: readonly Event[]): CallEvents[] {
+  const calls: CallEvents[] = [];
+  const tenants = new Map<string, Map<string, CallEvents>>();
+  for (const event of events) {
+    let ofTenant = tenants.get(event.tenantId);
+    if (ofTenant === undefined) {
+      ofTenant = new Map();
+      tenants.set(event.tenantId, ofTenant);
+    }
+    const call = ofTenant.get(event.callId);
+    if (call === undefined) {
+      const first: CallEvents = { tenant: event.tenantId, callId: event.callId, first: event, more: undefined, state: undefined };
+      ofTenant.set(event.callId, first);
+      calls.push(first);
+    } else if (call.more === undefined) call.more = [event];
+    else call.more.push(event);
+  }
+  return calls;
+}
+
 export class CallStates {
   readonly #query: TenantQuery;
   readonly #max: number;
@@ -25,37 +56,23 @@ export class CallStates {
     return this.#states.size;
   }
 
-  /** The states of every call in the events, by key in the order of first mention and by event; those not in memory are read from the store. */
-  async load(events: readonly Event[]): Promise<{ states: Map<string, CallState>; ofEvent: CallState[] }> {
-    const wanted = new Map<string, CallState>();
-    /** By place, so that the caller need not make ten thousand keys again. */
-    const ofEvent: CallState[] = [];
-    const missing = new Map<string, CallState[]>();
-    for (const event of events) {
-      const key = keyOf(event.tenantId, event.callId);
-      let state = wanted.get(key);
-      if (state === undefined) {
-        state = this.#states.get(key);
-        if (state === undefined) {
-          state = new CallState(event.tenantId, event.callId);
-          const ofTenant = missing.get(event.tenantId);
-          if (ofTenant === undefined) missing.set(event.tenantId, [state]);
-          else ofTenant.push(state);
-        }
-        wanted.set(key, state);
-      }
-      ofEvent.push(state);
-      const startMs = startOf(event);
-      if (startMs > 0) state.toldStartMs = startMs;
+  /** Gives each call its state: from memory, else from the store, else none. */
+  async load(calls: readonly CallEvents[]): Promise<void> {
+    const missing = new Map<string, CallEvents[]>();
+    for (const call of calls) {
+      call.state = this.#states.get(keyOf(call.tenant, call.callId));
+      if (call.state !== undefined) continue;
+      const ofTenant = missing.get(call.tenant);
+      if (ofTenant === undefined) missing.set(call.tenant, [call]);
+      else ofTenant.push(call);
     }
-    for (const [tenant, states] of missing) await this.#restore(tenantId(tenant), states, wanted);
-    return { states: wanted, ofEvent };
+    for (const [tenant, ofTenant] of missing) await this.#restore(tenantId(tenant), ofTenant);
   }
 
-  /** Keeps states whose rows are stored, but for those that are settled; beyond the limit the ones untouched for longest are forgotten. */
-  keep(states: ReadonlyMap<string, CallState>): void {
-    for (const [key, state] of states) {
-      if (state.settled) continue;
+  /** Keeps states whose rows are stored; beyond the limit the ones untouched for longest are forgotten. */
+  keep(states: readonly CallState[]): void {
+    for (const state of states) {
+      const key = keyOf(state.tenant, state.callId);
       this.#states.delete(key);
       this.#states.set(key, state);
     }
@@ -67,8 +84,8 @@ export class CallStates {
   }
 
   /** After a failed write memory may be ahead of the store: the next event starts from the store again. */
-  forget(states: ReadonlyMap<string, CallState>): void {
-    for (const key of states.keys()) this.#states.delete(key);
+  forget(calls: readonly CallEvents[]): void {
+    for (const call of calls) this.drop(call.tenant, call.callId);
   }
 
   /** Another process may write any of them from now on. */
@@ -81,20 +98,21 @@ export class CallStates {
     this.#states.delete(keyOf(tenant, callId));
   }
 
-  async #restore(tenant: TenantId, fresh: readonly CallState[], states: ReadonlyMap<string, CallState>): Promise<void> {
-    const all = await this.#perhapsStored(tenant, fresh);
+  async #restore(tenant: TenantId, calls: readonly CallEvents[]): Promise<void> {
+    const all = await this.#perhapsStored(tenant, calls);
     for (let i = 0; i < all.length; i += idsPerQuery) {
-      const found = await this.#storedRows(tenant, all.slice(i, i + idsPerQuery));
-      const restored = new Set<string>();
-      for (const row of found) {
+      const some = new Map(all.slice(i, i + idsPerQuery).map((call) => [call.callId, call]));
+      const restored = new Map<string, CallState>();
+      for (const row of await this.#storedRows(tenant, [...some.values()])) {
         const card = parseCard(row);
-        const state = states.get(keyOf(tenant, card.id));
-        if (state === undefined) continue;
-        state.restore(row, card);
-        restored.add(card.id);
+        const call = some.get(card.id);
+        if (call === undefined) continue;
+        call.state ??= new CallState(call.tenant, call.callId);
+        call.state.restore(row, card);
+        restored.set(card.id, call.state);
       }
       // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
-      if (restored.size > 0) await this.#restoreFacts(tenant, [...restored], states);
+      if (restored.size > 0) await this.#restoreFacts(tenant, restored);
     }
   }
 
@@ -102,14 +120,15 @@ export class CallStates {
    * Ten thousand ids cost more to send than to receive: of a large batch whose starts are known, the ids that are stored in that time are
    * fetched, as long as they are not many more, and most of the batch turns out to be new.
    */
-  async #perhapsStored(tenant: TenantId, all: readonly CallState[]): Promise<readonly CallState[]> {
+  async #perhapsStored(tenant: TenantId, all: readonly CallEvents[]): Promise<readonly CallEvents[]> {
     if (all.length <= idsAskedOutright) return all;
     let earliest = Number.POSITIVE_INFINITY;
     let latest = 0;
-    for (const { toldStartMs } of all) {
-      if (toldStartMs === 0) return all;
-      earliest = Math.min(earliest, toldStartMs);
-      latest = Math.max(latest, toldStartMs);
+    for (const call of all) {
+      const startMs = toldStartMs(call);
+      if (startMs === 0) return all;
+      earliest = Math.min(earliest, startMs);
+      latest = Math.max(latest, startMs);
     }
     const max = all.length * 2;
     const found = await this.#query<{ call_id: string }>(
@@ -125,10 +144,19 @@ export class CallStates {
   }
 
   /** Open calls are few and found by id; settled ones by the primary key where the start is known, else by the index on the id. */
-  async #storedRows(tenant: TenantId, some: readonly CallState[]): Promise<CallRow[]> {
+  async #storedRows(tenant: TenantId, some: readonly CallEvents[]): Promise<CallRow[]> {
     const ids = some.map(({ callId }) => callId);
-    const byStart = some.filter(({ toldStartMs }) => toldStartMs > 0);
-    const byId = some.filter(({ toldStartMs }) => toldStartMs === 0).map(({ callId }) => callId);
+    const starts: number[] = [];
+    const byStart: string[] = [];
+    const byId: string[] = [];
+    for (const call of some) {
+      const startMs = toldStartMs(call);
+      if (startMs === 0) byId.push(call.callId);
+      else {
+        byStart.push(call.callId);
+        starts.push(-startMs);
+      }
+    }
     const settled = `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
     const rows = await Promise.all([
       this.#query<CallRow>(tenant, `SELECT ${callRowColumns} FROM calls_open FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`, {
@@ -137,8 +165,8 @@ export class CallStates {
       byStart.length === 0
         ? []
         : this.#query<CallRow>(tenant, `${settled} AND newest_first IN {starts:Array(Int64)}`, {
-            starts: [...new Set(byStart.map(({ toldStartMs }) => -toldStartMs))],
-            ids: byStart.map(({ callId }) => callId),
+            starts: [...new Set(starts)],
+            ids: byStart,
           }),
       byId.length === 0 ? [] : this.#query<CallRow>(tenant, settled, { ids: byId }),
     ]);
@@ -146,9 +174,10 @@ export class CallStates {
     return rows.flat().sort((a, b) => a.version - b.version);
   }
 
-  async #restoreFacts(tenant: TenantId, ids: readonly string[], states: ReadonlyMap<string, CallState>): Promise<void> {
+  async #restoreFacts(tenant: TenantId, states: ReadonlyMap<string, CallState>): Promise<void> {
+    const ids = [...states.keys()];
     const ofCalls = `FINAL WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
-    const of = (id: string) => states.get(keyOf(tenant, id))!;
+    const of = (id: string) => states.get(id)!;
     const read = <T>(columns: string, table: string) =>
       this.#query<T & { call_id: string }>(tenant, `SELECT call_id, ${columns} FROM ${table} ${ofCalls}`, { ids });
     const [sentiments, quality, alerts, keyPresses, stages, conversations, attentions] = await Promise.all([
@@ -176,11 +205,22 @@ export class CallStates {
   }
 }
 
-export function keyOf(tenant: string, callId: string): string {
+function keyOf(tenant: string, callId: string): string {
   return `${tenant}\u0000${callId}`;
 }
 
-function startOf(event: Event): number {
-  if (event.payload.case === "callStarted" || event.payload.case === "callEnded") return Math.trunc(event.payload.value.startedAtMs);
+/** When the call started, as its events say; 0 = they do not. */
+function toldStartMs(call: CallEvents): number {
+  const first = startOf(call.first);
+  if (first > 0 || call.more === undefined) return first;
+  for (const event of call.more) {
+    const startMs = startOf(event);
+    if (startMs > 0) return startMs;
+  }
+  return 0;
+}
+
+function startOf({ payload }: Event): number {
+  if (payload.case === "callStarted" || payload.case === "callEnded") return Math.max(0, Math.trunc(payload.value.startedAtMs));
   return 0;
 }

@@ -5,8 +5,8 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import type { CallRow } from "./call-row.ts";
 import { callsTable, cardText, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
-import type { CallState } from "./call-state.ts";
-import type { CallStates } from "./call-states.ts";
+import { CallState } from "./call-state.ts";
+import { type CallEvents, type CallStates, eventsByCall } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
 import { NativeBlock } from "./native-block.ts";
 import { settleAfterMs, settleCalls } from "./settle.ts";
@@ -51,24 +51,20 @@ export class EventWriter {
     const taken = events.filter(isStored);
     if (taken.length === 0) return;
     for (const event of taken) checkIds(event);
-    const { states, ofEvent } = await this.#states.load(taken);
+    const calls = eventsByCall(taken);
+    await this.#states.load(calls);
     try {
-      for (let i = 0; i < taken.length; i++) {
-        const event = taken[i]!;
-        ofEvent[i]!.apply(event);
-        this.#writeFact(event);
-      }
+      for (const event of taken) this.#writeFact(event);
+      const { states, rows } = this.#writeCalls(calls);
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
-      for (const [table, rows] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, rows);
-      const written = this.#writeCalls(states);
+      for (const [table, facts] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, facts);
       for (const table of [callsTable, openCallsTable]) await this.#insert(table, this.#rows(table));
-      for (const [state, row] of written) state.stored = row;
-      for (const state of states.values()) state.wordsWritten();
-      // What went to the settled calls at once is done with: most likely nothing follows, and what does is read back.
+      for (const [state, row] of rows) state.stored = row;
+      for (const state of states) state.wordsWritten();
       this.#states.keep(states);
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
-      this.#states.forget(states);
+      this.#states.forget(calls);
       throw error;
     }
   }
@@ -76,26 +72,34 @@ export class EventWriter {
   /**
    * Every touched call that changed. A call that ended long ago and is new to the store goes to the settled ones at once (imports, replays);
    * one that is there already and changed late stands open until it is settled again.
+   * One call after the other from its events to its row: the state of one that is settled at once lives no longer than that, where ten
+   * thousand kept until the end of the batch would cost the collector more than everything else here.
+   * @returns the states to keep, and the rows that were written of them
    */
-  #writeCalls(states: ReadonlyMap<string, CallState>): Map<CallState, CallRow> {
+  #writeCalls(calls: readonly CallEvents[]): { states: CallState[]; rows: Map<CallState, CallRow> } {
     const nowMs = this.#clock.now();
-    const written = new Map<CallState, CallRow>();
-    for (const state of states.values()) {
+    const states: CallState[] = [];
+    const rows = new Map<CallState, CallRow>();
+    for (const call of calls) {
+      const state = call.state ?? new CallState(call.tenant, call.callId);
+      state.apply(call.first);
+      if (call.more !== undefined) for (const event of call.more) state.apply(event);
       const card = state.toCard();
       const isOld = card.startedAtMs > 0 && card.endedAtMs > 0 && nowMs - card.endedAtMs > settleAfterMs;
       const version = state.nextVersion;
       if (isOld && state.stored === undefined) {
+        // What follows of it, most likely nothing, is read back.
         writeSettledCall(this.#rows(callsTable), state.tenant, version, card, state.said());
-        state.settled = true;
         continue;
       }
+      states.push(state);
       const text = cardText(card);
       // Among the settled calls the row holds the words too, so new ones open it again.
       if (state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
       writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
-      written.set(state, { version, card: text });
+      rows.set(state, { version, card: text });
     }
-    return written;
+    return { states, rows };
   }
 
   #writeFact(event: Event): void {
