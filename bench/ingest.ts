@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import v8 from "node:v8";
 import vm from "node:vm";
@@ -73,6 +74,8 @@ async function cost<T>(name: string, make: (batch: number) => T, work: (made: T,
   for (let batch = 1; batch <= batches; batch++) {
     const made = make(batch);
     collectGarbage();
+    // The collector's threads go on sweeping for a while.
+    await setTimeout(100);
     const before = process.cpuUsage();
     const from = performance.now();
     await work(made, batch);

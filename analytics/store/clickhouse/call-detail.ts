@@ -2,7 +2,8 @@
 import type { Alert, CallDetail, Conversation, LedgerStage, LineQuality, Segment } from "@earshot/proto/api/calls.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { StoredRecording } from "../port.ts";
-import { type CallCard, type CallRow, callRowColumns, parseCard, summaryOf } from "./call-row.ts";
+import { type CallCard, type CallRow, callRowColumns, parseCard } from "./call-card.ts";
+import { summaryOf } from "./call-row.ts";
 import { type LedgerRow, ledgerOf } from "./ledger.ts";
 import { speakerOfLeg } from "./legs.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";

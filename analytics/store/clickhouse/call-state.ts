@@ -4,7 +4,8 @@
  */
 import type { Leg } from "@earshot/proto/api/calls.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
-import { type CallCard, type CallRow, durationOf, saidSeparator } from "./call-row.ts";
+import { type CallCard, type CallRow, durationOf } from "./call-card.ts";
+import { saidSeparator } from "./call-row.ts";
 import { isStage, outcomeOf, type StageName, type StageState, stagesToLetters, supersedes } from "./ledger.ts";
 import { legsOf, nameOfSide, speakerOfLeg } from "./legs.ts";
 import { conversationVersion, unknownBelowZero } from "./tables.ts";

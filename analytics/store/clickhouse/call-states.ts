@@ -1,7 +1,7 @@
 /** The merged states of calls: in memory while a call is touched, read back from the store when it is not there. */
 import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
-import { type CallRow, callRowColumns, parseCard } from "./call-row.ts";
+import { type CallRow, callRowColumns, parseCard } from "./call-card.ts";
 import { CallState } from "./call-state.ts";
 import { isStage, outcomeOf } from "./ledger.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";

@@ -53,7 +53,12 @@ describe("chDB in process", () => {
   it("has each migration once, however often it starts", async () => {
     await subject.restart();
     const rows = await subject.started.connection().query<{ name: string }>("SELECT name FROM schema_migrations ORDER BY name", {});
-    expect(rows.map((row) => row.name)).toEqual(["0001-calls.sql", "0002-segments.sql", "0003-facts.sql"]);
+    expect(rows.map((row) => row.name)).toEqual([
+      "0001-calls.sql",
+      "0002-segments.sql",
+      "0003-facts.sql",
+      "0004-projections-by-merges.sql",
+    ]);
   });
 
   it("ends a query that takes too long, in the engine too", async () => {

@@ -3,8 +3,8 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
-import type { CallRow } from "./call-row.ts";
-import { callsTable, cardText, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
+import { type CallRow, cardText } from "./call-card.ts";
+import { callsTable, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import { CallState } from "./call-state.ts";
 import { type CallEvents, type CallStates, eventsByCall } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
@@ -80,7 +80,9 @@ export class EventWriter {
     const nowMs = this.#clock.now();
     const states: CallState[] = [];
     const rows = new Map<CallState, CallRow>();
-    for (const call of calls) {
+    // The last first: calls come in the order of time, the table lies the newest first, and the engine need not sort what is in order.
+    for (let index = calls.length - 1; index >= 0; index--) {
+      const call = calls[index]!;
       const state = call.state ?? new CallState(call.tenant, call.callId);
       state.apply(call.first);
       if (call.more !== undefined) for (const event of call.more) state.apply(event);

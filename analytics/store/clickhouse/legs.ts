@@ -12,17 +12,22 @@ const codecNames: Record<number, string> = {
 };
 
 export function legsOf(legs: readonly LegEvent[]): Leg[] {
-  return legs.map((leg) => ({
-    index: leg.index,
-    label: leg.label,
-    speaker: speakerOf(leg.speaker),
-    speakerReason: leg.speakerReason,
-    name: leg.participant?.name ?? "",
-    address: leg.participant?.address ?? "",
-    agentName: leg.agentName,
-    codec: codecNames[leg.codec ?? 0] ?? "",
-    state: leg.state === "paused" || leg.state === "removed" ? leg.state : "active",
-  }));
+  const told: Leg[] = [];
+  for (const leg of legs) {
+    const participant = leg.participant;
+    told.push({
+      index: leg.index,
+      label: leg.label,
+      speaker: speakerOf(leg.speaker),
+      speakerReason: leg.speakerReason,
+      name: participant?.name ?? "",
+      address: participant?.address ?? "",
+      agentName: leg.agentName,
+      codec: codecNames[leg.codec ?? 0] ?? "",
+      state: leg.state === "paused" || leg.state === "removed" ? leg.state : "active",
+    });
+  }
+  return told;
 }
 
 function speakerOf(code: SpeakerCode): Speaker {
@@ -42,5 +47,16 @@ export function nameOfSide(legs: readonly Leg[], side: "agent" | "caller"): stri
     legs.find((candidate) => candidate.speaker === side && candidate.state !== "removed") ??
     legs.find((candidate) => candidate.speaker === side);
   if (leg === undefined) return "";
-  return leg.agentName || leg.name || leg.address.replace(/^(sips?|tel):/i, "").replace(/@.*$/, "");
+  return leg.agentName || leg.name || userOf(leg.address);
+}
+
+const schemes = new Set(["sip", "sips", "tel"]);
+
+/** `sip:100@pbx.example` is 100. */
+function userOf(address: string): string {
+  const at = address.indexOf("@");
+  const end = at < 0 ? address.length : at;
+  const colon = address.indexOf(":");
+  if (colon < 0 || colon > end) return address.slice(0, end);
+  return schemes.has(address.slice(0, colon).toLowerCase()) ? address.slice(colon + 1, end) : address.slice(0, end);
 }

@@ -24,11 +24,6 @@ describe("values of a column", () => {
     }
   });
 
-  it("writes digits as they are printed", () => {
-    for (const value of [0, 7, 10, 999, 1000, 2 ** 31 - 1, 2 ** 31, 21_474_836_479, 1_764_000_000_123, Number.MAX_SAFE_INTEGER])
-      expect(written((out) => out.digits(value)).toString()).toBe(String(value));
-  });
-
   it("keeps numbers within their column instead of wrapping", () => {
     expect(written((out) => out.u16(70_000))).toEqual(Buffer.from([0xff, 0xff]));
     expect(written((out) => out.u8(-3))).toEqual(Buffer.from([0]));
@@ -76,21 +71,5 @@ describe("Native block", () => {
     expect(block.byteLength).toBeLessThan(expected.length);
     block.reset();
     expect(block.rows + block.byteLength).toBe(0);
-  });
-
-  it("takes a text in pieces, its length in four bytes before it", () => {
-    const block = new NativeBlock(target("t", "a String, b UInt8"));
-    const out = block.openText();
-    out.ascii("x".repeat(200));
-    expect(out.plainText('"')).toBe(false);
-    expect(out.plainText("y")).toBe(true);
-    out.utf8("é");
-    block.closeText();
-    block.u8(7);
-    const bytes = Buffer.concat(block.pieces());
-    const at = bytes.indexOf("x");
-    expect([...bytes.subarray(at - 4, at)]).toEqual([0x80 | (205 & 0x7f), 0x80 | 1, 0x80, 0]);
-    expect(bytes.subarray(at + 200, at + 205).toString()).toBe('"y"é');
-    expect(bytes.at(-1)).toBe(7);
   });
 });

@@ -30,14 +30,17 @@ export class GrowingBytes {
 
   u16(value: number): void {
     this.#room(2);
-    this.#buffer.writeUInt16LE(clamp(value, 0xffff), this.#length);
-    this.#length += 2;
+    const kept = clamp(value, 0xffff);
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer[at] = kept;
+    buffer[at + 1] = kept >>> 8;
+    this.#length = at + 2;
   }
 
   u32(value: number): void {
     this.#room(4);
-    this.#buffer.writeUInt32LE(clamp(value, 0xffffffff), this.#length);
-    this.#length += 4;
+    this.#word(clamp(value, 0xffffffff));
   }
 
   /** UInt64, Int64 and DateTime64(3) of a safe integer. */
@@ -45,15 +48,26 @@ export class GrowingBytes {
     this.#room(8);
     const whole = Number.isFinite(value) ? Math.trunc(value) : 0;
     const high = Math.floor(whole / 0x1_0000_0000);
-    this.#buffer.writeUInt32LE(whole - high * 0x1_0000_0000, this.#length);
-    this.#buffer.writeInt32LE(Math.max(-0x8000_0000, Math.min(0x7fff_ffff, high)), this.#length + 4);
-    this.#length += 8;
+    this.#word(whole - high * 0x1_0000_0000);
+    this.#word(Math.max(-0x8000_0000, Math.min(0x7fff_ffff, high)));
   }
 
   f32(value: number): void {
     this.#room(4);
-    this.#buffer.writeFloatLE(Number.isFinite(value) ? value : 0, this.#length);
-    this.#length += 4;
+    float[0] = Number.isFinite(value) ? value : 0;
+    this.#word(floatBits[0]!);
+  }
+
+  /** The lower 32 bits, the lowest first. */
+  #word(value: number): void {
+    const buffer = this.#buffer;
+    const at = this.#length;
+    const bits = value | 0;
+    buffer[at] = bits;
+    buffer[at + 1] = bits >>> 8;
+    buffer[at + 2] = bits >>> 16;
+    buffer[at + 3] = bits >>> 24;
+    this.#length = at + 4;
   }
 
   varint(value: number): void {
@@ -66,75 +80,10 @@ export class GrowingBytes {
     this.#buffer[this.#length++] = rest;
   }
 
-  /** Characters of U+0000 to U+007F, as they are. */
-  ascii(value: string): void {
-    const characters = value.length;
-    this.#room(characters);
-    const buffer = this.#buffer;
-    let at = this.#length;
-    for (let index = 0; index < characters; index++) buffer[at++] = value.charCodeAt(index);
-    this.#length = at;
-  }
-
-  /** A safe integer, not negative, as text. */
-  digits(value: number): void {
-    let count = 1;
-    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) count++;
-    this.#room(count);
-    let at = this.#length + count;
-    this.#length = at;
-    let rest = value;
-    // Above 2^31 by division of doubles, below by that of integers.
-    for (; rest > 0x7fff_ffff; count--) {
-      const tenth = Math.floor(rest / 10);
-      this.#buffer[--at] = 0x30 + (rest - tenth * 10);
-      rest = tenth;
-    }
-    let small = rest | 0;
-    for (; count > 0; count--) {
-      const tenth = (small / 10) | 0;
-      this.#buffer[--at] = 0x30 + (small - tenth * 10);
-      small = tenth;
-    }
-  }
-
-  /** The text in quotes, where JSON escapes nothing of it; otherwise nothing is written. */
-  plainText(value: string): boolean {
-    const characters = value.length;
-    this.#room(characters + 2);
-    const buffer = this.#buffer;
-    let at = this.#length;
-    buffer[at++] = 0x22;
-    for (let index = 0; index < characters; index++) {
-      const code = value.charCodeAt(index);
-      if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
-      buffer[at++] = code;
-    }
-    buffer[at++] = 0x22;
-    this.#length = at;
-    return true;
-  }
-
   utf8(value: string): void {
     const byteLength = Buffer.byteLength(value);
     this.#room(byteLength);
     this.#length += this.#buffer.write(value, this.#length, byteLength, "utf8");
-  }
-
-  /** Room for a length that is known when what follows is written. */
-  openLength(): number {
-    this.#room(lengthBytes);
-    this.#length += lengthBytes;
-    return this.#length;
-  }
-
-  /** @param from what `openLength` returned. A varint may be longer than it need be. */
-  closeLength(from: number): void {
-    let rest = this.#length - from;
-    for (let at = from - lengthBytes; at < from; at++) {
-      this.#buffer[at] = (rest & 0x7f) | (at < from - 1 ? 0x80 : 0);
-      rest >>>= 7;
-    }
   }
 
   string(value: string): void {
@@ -161,11 +110,13 @@ export class GrowingBytes {
     this.utf8(value);
   }
 
-  blob(value: Uint8Array): void {
-    this.varint(value.byteLength);
-    this.#room(value.byteLength);
-    this.#buffer.set(value, this.#length);
-    this.#length += value.byteLength;
+  /** @param byteLength of the value's first bytes, where it is longer */
+  blob(value: Uint8Array, byteLength: number = value.byteLength): void {
+    this.varint(byteLength);
+    this.#room(byteLength);
+    // Buffer's own copy: of a few hundred bytes a view alone would cost as much.
+    Buffer.prototype.copy.call(value, this.#buffer, this.#length, 0, byteLength);
+    this.#length += byteLength;
   }
 
   #room(bytes: number): void {
@@ -176,8 +127,8 @@ export class GrowingBytes {
   }
 }
 
-/** 28 bits: a text of 256 MiB. */
-const lengthBytes = 4;
+const float = new Float32Array(1);
+const floatBits = new Uint32Array(float.buffer);
 
 function clamp(value: number, max: number): number {
   return value >= max ? max : value > 0 ? Math.trunc(value) : 0;
@@ -202,7 +153,6 @@ export class NativeBlock {
   #at = 0;
   #arrayOf: GrowingBytes | undefined;
   #arrayLeft = 0;
-  #textFrom = 0;
   rows = 0;
 
   constructor(target: InsertTarget) {
@@ -285,8 +235,8 @@ export class NativeBlock {
     this.#next().string(value);
   }
 
-  blob(value: Uint8Array): void {
-    this.#next().blob(value);
+  blob(value: Uint8Array, byteLength?: number): void {
+    this.#next().blob(value, byteLength);
   }
 
   /** As many elements follow. */
@@ -296,17 +246,6 @@ export class NativeBlock {
     column.elements += value;
     column.before!.i64(column.elements);
     this.#arrayLeft = value;
-  }
-
-  /** A text that is written piece by piece into what is returned, until `closeText`. */
-  openText(): GrowingBytes {
-    const values = this.#columns[this.#at]!.values;
-    this.#textFrom = values.openLength();
-    return values;
-  }
-
-  closeText(): void {
-    this.#next().closeLength(this.#textFrom);
   }
 
   #next(): GrowingBytes {
