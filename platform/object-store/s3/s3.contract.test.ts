@@ -1,6 +1,9 @@
 /** The S3 adapter against a real S3 server on loopback: the port's contract, large objects, and a server that goes away. */
 import { createHash, randomUUID } from "node:crypto";
-import { appendFile, readdir } from "node:fs/promises";
+import { once } from "node:events";
+import { appendFile, open as openFile, readdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
@@ -29,7 +32,7 @@ const acme = tenantId("acme");
 
 async function open(
   overrides: Partial<ReturnType<typeof defaultPlatformSettings>> = {},
-  bucket = randomUUID(),
+  bucket: string = randomUUID(),
 ): Promise<{ store: ObjectStore; bucket: string }> {
   if (!(await readdir(server.data)).includes(bucket)) await server.makeBucket(bucket);
   const store = createS3ObjectStore({
@@ -132,6 +135,13 @@ describe.skipIf(!installed)("S3", () => {
     await appendFile(join(server.data, bucket, "earshot/tenants/acme/damaged"), "!");
     const error = await failure(store.get(acme, "damaged").then(all));
     expect([error.category, error.code]).toEqual(["corrupt", "object_damaged"]);
+    const inParts = await open({ s3PartBytes: 5 * MiB }, bucket);
+    await inParts.store.put(acme, "in-parts", Buffer.alloc(11 * MiB));
+    const file = await openFile(join(server.data, bucket, "earshot/tenants/acme/in-parts"), "r+");
+    await file.write("!", 6 * MiB);
+    await file.close();
+    expect(await failure(inParts.store.get(acme, "in-parts").then(all))).toMatchObject({ category: "corrupt", code: "object_damaged" });
+    await inParts.store.stop(1000);
     await store.stop(1000);
   });
 
@@ -159,6 +169,19 @@ describe.skipIf(!installed)("S3", () => {
     const refused = await starting({ s3SecretAccessKey: "wrong" });
     expect(refused).toMatchObject({ category: "forbidden", code: "bucket_refused" });
     expect(`${refused.message} ${refused.remedy}`).not.toContain("wrong");
+    // A bucket that this user sees but may not write to.
+    const readOnly = createServer((request, response) => {
+      request.resume();
+      if (request.method === "HEAD") response.writeHead(200).end();
+      else
+        response.writeHead(403, { "Content-Type": "application/xml" }).end("<Error><Code>AccessDenied</Code><Message>No</Message></Error>");
+    }).listen(0, "127.0.0.1");
+    await once(readOnly, "listening");
+    expect(await starting({ s3Endpoint: `http://127.0.0.1:${(readOnly.address() as AddressInfo).port}` })).toMatchObject({
+      category: "forbidden",
+      code: "bucket_refused",
+    });
+    readOnly.close();
     expect(await starting({ s3Endpoint: "http://127.0.0.1:9" })).toMatchObject({
       category: "unavailable",
       code: "object_store_unreachable",

@@ -46,6 +46,8 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
 }
 
 const attempts = 3;
+/** S3 takes no more parts of one object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const maxParts = 10_000;
 /** Uploads that a crash left half done are given up after this: none that is under way takes so long. */
 const abandonedMs = 24 * 3_600_000;
 const headsAtOnce = 16;
@@ -57,6 +59,8 @@ class S3ObjectStore implements ObjectStore {
   readonly #bucket: string;
   /** "" or ends with a slash. */
   readonly #prefix: string;
+  /** As large as the largest object that is taken needs. */
+  readonly #partBytes: number;
 
   constructor(options: S3ObjectStoreOptions) {
     const { url, settings } = options;
@@ -65,6 +69,7 @@ class S3ObjectStore implements ObjectStore {
     this.#options = options;
     this.#bucket = bucket;
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
+    this.#partBytes = Math.max(settings.s3PartBytes, Math.ceil(settings.maxObjectBytes / maxParts));
     this.#client = new S3Client({
       region: settings.s3Region,
       ...(settings.s3Endpoint === "" ? {} : { endpoint: settings.s3Endpoint, forcePathStyle: true }),
@@ -84,10 +89,15 @@ class S3ObjectStore implements ObjectStore {
     });
   }
 
-  /** @throws EarshotError where bucket, credentials or endpoint are wrong, with what to fix */
+  /** @throws EarshotError where bucket, credentials, their rights or the endpoint are wrong, with what to fix */
   async start(): Promise<void> {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }));
+      // A bucket that can be seen may still be closed to writing: better known now than at the end of the first call.
+      const probe = { Bucket: this.#bucket, Key: `${this.#prefix}checksums/start-${randomUUID()}` };
+      await this.#client.send(new PutObjectCommand({ ...probe, Body: "start" }));
+      await this.#client.send(new HeadObjectCommand(probe));
+      await this.#client.send(new DeleteObjectCommand(probe));
     } catch (cause) {
       throw startFailure(cause, this.#bucket);
     }
@@ -102,11 +112,11 @@ class S3ObjectStore implements ObjectStore {
 
   async put(tenant: TenantId, name: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<ObjectInfo> {
     const key = objectKey(tenant, name);
-    const { maxObjectBytes, s3PartBytes } = this.#options.settings;
     const hash = createHash("sha256");
-    const parts = partsOf(content, { partBytes: s3PartBytes, maxBytes: maxObjectBytes, seen: (part) => hash.update(part) });
+    const limits = { partBytes: this.#partBytes, maxBytes: this.#options.settings.maxObjectBytes };
+    const parts = partsOf(content, { ...limits, seen: (part) => hash.update(part) });
     const first = (await parts.next()).value ?? Buffer.alloc(0);
-    const second = first.length < s3PartBytes ? undefined : (await parts.next()).value;
+    const second = first.length < this.#partBytes ? undefined : (await parts.next()).value;
     let bytes = first.length;
     try {
       if (second === undefined) {
@@ -197,7 +207,7 @@ class S3ObjectStore implements ObjectStore {
       );
       body = answer.Body as Readable;
       // Of the very object that is being read: it may have been replaced since it was asked about.
-      if (range === undefined) expected = answer.Metadata?.sha256;
+      if (range === undefined) expected = answer.Metadata?.sha256 ?? (await this.#checksumBeside(key, answer.Metadata?.upload));
       for await (const part of body as AsyncIterable<Buffer>) {
         if (expected !== undefined) hash.update(part);
         yield part;
