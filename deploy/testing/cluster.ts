@@ -130,7 +130,9 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
           (stages) => stages.length > 0 && !stages.some(isUnderWay),
           ms,
         );
-      return Promise.all(ended.map(({ id }) => get<CallDetail>(`/api/v1/calls/${id}`, api)));
+      const details: CallDetail[] = [];
+      for (const { id } of ended) details.push(await get<CallDetail>(`/api/v1/calls/${id}`, api));
+      return details;
     },
     transcript: async (callId, api) => (await get<List<Segment>>(`/api/v1/calls/${callId}/transcript`, api)).data,
     async gauge(name, metric) {
