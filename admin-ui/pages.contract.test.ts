@@ -370,6 +370,36 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(problems).toEqual([]);
   });
 
+  it("shows what could not be handled, replays it, and asks before it discards, by keyboard too", async () => {
+    const { page, problems } = await visit();
+    await signIn(page);
+    await page.goto("/settings/queue");
+    await page.getByRole("button", { name: "Words", exact: true }).waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.getByRole("button", { name: "Replay Words of call-1003" }).click();
+    await page.getByText("Words replayed.").waitFor();
+    await soon(() => page.getByRole("button", { name: "Words", exact: true }).count()).toBe(0);
+
+    await page.getByRole("button", { name: "Audio", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("What is in it").waitFor();
+    expect(await dialog.textContent()).toMatch(/media_undecodable.*nobody that could be read/);
+    expect(await faults(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Discard" }).click();
+    await dialog.getByText("Discard it for good?").waitFor();
+    await dialog.getByRole("button", { name: "Discard" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await soon(() => page.getByRole("row").count()).toBe(2);
+
+    await page.getByRole("button", { name: "Insights", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
+    await page.getByText("Nothing waits").waitFor();
+    await page.getByRole("button", { name: "All", exact: true }).click();
+    await soon(() => page.getByRole("row").count()).toBe(5);
+    expect(problems).toEqual([]);
+  });
+
   it("shows a supervisor no settings", async () => {
     const { page } = await visit({ liveCalls: 0, role: "supervisor" });
     await signIn(page);
@@ -379,15 +409,18 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     await page.getByText("There is no page at this address").waitFor();
   });
 
-  it.each(["/live", "/calls", "/calls/call-1000", "/settings/trunks", "/settings/audit"])("fits a window of 360 px: %s", async (path) => {
-    const { page, problems } = await visit({ liveCalls: 4 }, 360);
-    await signIn(page);
-    await page.goto(path);
-    await page.locator("h1").first().waitFor({ state: "attached" });
-    await page.waitForTimeout(500);
-    expect(await faults(page)).toEqual([]);
-    expect(problems).toEqual([]);
-  });
+  it.each(["/live", "/calls", "/calls/call-1000", "/settings/trunks", "/settings/queue", "/settings/audit"])(
+    "fits a window of 360 px: %s",
+    async (path) => {
+      const { page, problems } = await visit({ liveCalls: 4 }, 360);
+      await signIn(page);
+      await page.goto(path);
+      await page.locator("h1").first().waitFor({ state: "attached" });
+      await page.waitForTimeout(500);
+      expect(await faults(page)).toEqual([]);
+      expect(problems).toEqual([]);
+    },
+  );
 
   it.each(["/live", "/live/live-1", "/calls/call-1000"])("fits 720 by 450, a window zoomed to twice its size: %s", async (path) => {
     const { page, problems } = await visit({ liveCalls: 4 }, 720);

@@ -13,6 +13,7 @@ import type { platformSettings } from "@earshot/platform/settings.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ApiContext, ApiSettings, DemoCalls, Readiness, StatusFacts } from "./api/context.ts";
+import { DeadLetters } from "./api/dead-letters.ts";
 import { HttpServer } from "./api/http-server.ts";
 import { Refusals } from "./api/refusals.ts";
 import { TenantSettingsPublisher } from "./api/tenant-settings.ts";
@@ -113,6 +114,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     speech: options.speech,
   });
   const refusals = new Refusals(eventLog);
+  const deadLetters = new DeadLetters({ eventLog, clock, metrics, listed: settings.api.deadLettersListed });
   const tenantSettings = new TenantSettingsPublisher({
     directory,
     eventLog,
@@ -146,6 +148,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     liveCalls,
     liveHub,
     refusals,
+    deadLetters,
     tenantSettings,
     speech,
     demoCalls,
@@ -172,7 +175,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     calls,
     callsWatch,
     ...(parts.includes("ingest") ? [ingest, insights] : []),
-    ...(parts.includes("api") ? [liveCalls, liveHub, refusals, http] : []),
+    ...(parts.includes("api") ? [liveCalls, liveHub, refusals, deadLetters, http] : []),
   ];
   let running: Running | undefined;
 

@@ -12,7 +12,7 @@ export type TopicSpec = {
    * that the key is finished, and goes in the end too.
    */
   readonly cleanup: "delete" | "compact";
-  readonly key: "callId" | "tenantId" | "gatewayId";
+  readonly key: "callId" | "tenantId" | "gatewayId" | "letterId";
   readonly message: "Event" | "MediaChunk";
   readonly writtenBy: string;
 };
@@ -173,6 +173,17 @@ export const topics = {
     key: "callId",
     message: "Event",
     writtenBy: "platform",
+  },
+  /** What people did with dead letters. */
+  deadLetterSettled: {
+    name: "dead-letter-settled.v1",
+    partitions: 1,
+    retentionMs: 30 * day,
+    retentionBytes: 64 * MiB,
+    cleanup: "compact",
+    key: "letterId",
+    message: "Event",
+    writtenBy: "analytics",
   },
 } as const satisfies Record<string, TopicSpec>;
 

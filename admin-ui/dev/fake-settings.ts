@@ -1,5 +1,6 @@
 /** The settings' share of the fake API: plain lists in memory. */
 import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
+import type { DeadLetter } from "@earshot/proto/api/queue.ts";
 
 interface Row {
   id: string;
@@ -29,6 +30,21 @@ const trunk: Trunk = {
   requireSrtp: false,
   queue: "",
 };
+
+const letter = (offset: number, atMs: number, more: Partial<DeadLetter>): Row => ({
+  id: `dead-${more.group}-${more.topic}-0-${offset}`,
+  at: new Date(atMs).toISOString(),
+  partition: 0,
+  offset,
+  errorCategory: "corrupt",
+  attempts: 1,
+  bytes: 120,
+  claimed: true,
+  state: "waiting",
+  settledBy: null,
+  settledAt: null,
+  ...more,
+});
 
 export function fakeSettings(): FakeSettings {
   const now = Date.now();
@@ -93,6 +109,32 @@ export function fakeSettings(): FakeSettings {
         subject: ["call-1004", "Head office PBX", "call-1010", "admin@localhost", "call-1001"][index % 5],
         details: index % 5 === 1 ? { maxCalls: [100, 200] } : {},
       })),
+      queue: [
+        letter(0, now - 130_000, { topic: "transcripts.v1", group: "ingest", errorCode: "event_schema_newer", key: "call-1003" }),
+        letter(1, now - 140_000, {
+          topic: "insights.v1",
+          group: "ingest",
+          errorCategory: "bug",
+          errorCode: "unexpected_TypeError",
+          key: "call-1004",
+        }),
+        letter(2, now - 9_000_000, {
+          topic: "media.v1",
+          group: "media-pipeline",
+          errorCode: "media_undecodable",
+          claimed: false,
+          key: "?",
+        }),
+        letter(3, now - 90_000_000, {
+          topic: "calls.v1",
+          group: "ingest",
+          errorCode: "event_payload_unknown",
+          key: "call-1009",
+          state: "replayed",
+          settledBy: "admin@localhost",
+          settledAt: new Date(now - 80_000_000).toISOString(),
+        }),
+      ],
       refusals: [
         {
           id: "r1",
@@ -137,6 +179,7 @@ export function settingsAnswer(settings: FakeSettings, asked: Asked, json: Json,
   }
   const list = settings.lists[name];
   if (list === undefined) return fail(404, "not_found", "There is nothing at this address.", "");
+  if (name === "queue") return queueAnswer(list, asked, json, fail);
   if (name === "extensions" && id === "import") return importExtensions(list, asked.text, json);
   if (asked.method === "GET" && id === undefined) {
     const perPage = Number(asked.query.get("perPage") ?? 25);
@@ -158,6 +201,37 @@ export function settingsAnswer(settings: FakeSettings, asked: Asked, json: Json,
     return json(204, undefined);
   }
   if (asked.method !== "GET") Object.assign(row, asked.body);
+  return json(200, row);
+}
+
+function queueAnswer(list: Row[], { path: [, id, act], method, query }: Asked, json: Json, fail: Fail): unknown {
+  const row = list.find((one) => one.id === decodeURIComponent(id ?? ""));
+  if (id === undefined) {
+    const state = query.get("state");
+    const found = list.filter((one) => state === null || one.state === state);
+    return json(200, { data: found, total: found.length });
+  }
+  if (row === undefined) return fail(404, "dead_letter_unknown", "There is no such dead letter.", "Open the list again.");
+  if (method === "GET") {
+    const newer = row.errorCode === "event_schema_newer";
+    return json(200, {
+      ...row,
+      message: newer ? "An event is of schema version 2." : "",
+      remedy: newer ? "This Earshot knows version 1: upgrade it, then replay the dead letter." : "",
+      event:
+        newer || row.topic === "media.v1"
+          ? null
+          : { id: "e-1", tenantId: "tenant-1", callId: row.key, alert: { ruleName: "Threatens to cancel" } },
+      hex: "0a24".repeat(60),
+    });
+  }
+  if (row.state !== "waiting")
+    return fail(409, "dead_letter_settled", `This record was ${row.state} already.`, "Where it failed again, it is listed anew.");
+  Object.assign(row, {
+    state: act === "replay" ? "replayed" : "discarded",
+    settledBy: "admin@localhost",
+    settledAt: new Date().toISOString(),
+  });
   return json(200, row);
 }
 

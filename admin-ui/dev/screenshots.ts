@@ -70,11 +70,20 @@ const steps: Step[] = [
       await page.waitForTimeout(500);
     },
   },
-  ...["trunks", "extensions", "phrase-rules", "api-keys", "status", "audit"].map((name) => ({
+  ...["trunks", "extensions", "phrase-rules", "api-keys", "status", "queue", "audit"].map((name) => ({
     name: `settings-${name}`,
     path: `/settings/${name}`,
     ready: ".settings-page .panel td, .status-list",
   })),
+  {
+    name: "settings-queue-letter",
+    path: "/settings/queue",
+    ready: ".settings-page .panel td",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Words", exact: true }).click();
+      await page.getByLabel("What is in it").waitFor();
+    },
+  },
   { name: "settings-tenant", path: "/settings/tenant", ready: ".single-form" },
   {
     name: "settings-trunk-form",

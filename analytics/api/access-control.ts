@@ -1,7 +1,9 @@
 /** Who may do what, decided once for every route before its body is read. */
 import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
 import type { FastifyRequest } from "fastify";
 import { bearerOf, checkOrigin, cookieOf, type Identity, identify } from "../access/identity.ts";
+import type { DirectoryStore } from "../store/port.ts";
 import type { Api, ApiContext } from "./context.ts";
 
 const reading = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -29,6 +31,14 @@ export function controlAccess(api: Api, { directory, settings }: Pick<ApiContext
       });
     request.identity = identity;
   });
+}
+
+/**
+ * The first tenant's administrators are the installation's own: they see what is nobody's, and theirs is the trunk of this machine, through
+ * which demo calls come in.
+ */
+export async function ownsInstallation(directory: Pick<DirectoryStore, "tenants">, tenant: TenantId): Promise<boolean> {
+  return (await directory.tenants())[0]?.id === tenant;
 }
 
 /** The identity of a route that is not open to all. */

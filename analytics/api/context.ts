@@ -12,6 +12,7 @@ import type { Identity } from "../access/identity.ts";
 import type { LiveCalls } from "../live/live-calls.ts";
 import type { LiveHub } from "../live/live-hub.ts";
 import type { CallStore, DirectoryStore } from "../store/port.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Refusals } from "./refusals.ts";
 import type { apiSettings } from "./settings.ts";
 import type { TenantSettingsPublisher } from "./tenant-settings.ts";
@@ -42,6 +43,7 @@ export type ApiContext = {
   readonly liveCalls: LiveCalls;
   readonly liveHub: LiveHub;
   readonly refusals: Refusals;
+  readonly deadLetters: DeadLetters;
   readonly tenantSettings: TenantSettingsPublisher;
   readonly speech: () => SystemStatus["speech"];
   /** undefined: this installation places no demo calls. */

@@ -21,6 +21,7 @@ import { callRoutes } from "./routes/calls.ts";
 import { extensionImportRoutes } from "./routes/extension-import.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { pageRoutes } from "./routes/pages.ts";
+import { queueRoutes } from "./routes/queue.ts";
 import { recordingRoutes } from "./routes/recording.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { settingListRoutes } from "./routes/setting-lists.ts";
@@ -148,6 +149,7 @@ export async function buildApi(context: ApiContext): Promise<Api> {
       settingListRoutes(v1, context);
       extensionImportRoutes(v1, context);
       administrationRoutes(v1, context);
+      queueRoutes(v1, context);
     },
     { prefix: "/api/v1" },
   );

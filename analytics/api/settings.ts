@@ -102,4 +102,11 @@ export const apiSettings = {
       "Extensions of one tenant; all of them travel in one record (EARSHOT_EVENT_LOG_MAX_RECORD_BYTES: some 400 bytes each at most).",
     atLimit: "A further one is refused with 402; of an import, the lines beyond.",
   }),
+  deadLettersListed: setting({
+    env: "EARSHOT_DEAD_LETTERS_LISTED",
+    schema: whole(10, 100_000),
+    default: 2000,
+    describe: "Records that could not be handled, kept in the list of the queue page, of all tenants together.",
+    atLimit: "The oldest is not listed any more; it stays on the log until its retention ends.",
+  }),
 };

@@ -1,6 +1,10 @@
 /** What becomes of a record that a consumer group cannot handle: it is put aside on dead-letter.v1, under its own key, with the error's code. */
+import { fromBinary } from "@bufbuild/protobuf";
 import { categoryOf, EarshotError } from "@earshot/proto/errors.ts";
 import { encodeEvent } from "@earshot/proto/event.ts";
+import { EventSchema } from "@earshot/proto/gen/earshot/v1/events_pb.js";
+import { MediaChunkSchema } from "@earshot/proto/gen/earshot/v1/media_pb.js";
+import { allTopics } from "@earshot/proto/topics.ts";
 import type { LogRecord } from "./port.ts";
 
 /** The code a dead letter and the metrics carry: an EarshotError's own, or the class of anything else. */
@@ -13,6 +17,7 @@ export function errorCode(error: unknown): string {
 export function encodeDeadLetter(record: LogRecord, group: string, error: unknown, attempts: number, nowMs: number): Uint8Array {
   return encodeEvent({
     id: `dead-${group}-${record.topic}-${record.partition}-${record.offset}`,
+    tenantId: tenantOf(record),
     callId: record.key,
     occurredAtMs: nowMs,
     payload: {
@@ -29,4 +34,14 @@ export function encodeDeadLetter(record: LogRecord, group: string, error: unknow
       },
     },
   });
+}
+
+/** Whose record it is, where that much of it can be read; else nobody's, and only the installation's own administrators see it. */
+function tenantOf(record: LogRecord): string {
+  const ofMedia = allTopics.find(({ name }) => name === record.topic)?.message === "MediaChunk";
+  try {
+    return fromBinary(ofMedia ? MediaChunkSchema : EventSchema, record.value).tenantId;
+  } catch {
+    return "";
+  }
 }

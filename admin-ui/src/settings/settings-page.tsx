@@ -11,6 +11,7 @@ const PhraseRules = lazy(() => import("./phrase-rules/phrase-rules-page.tsx"));
 const ApiKeys = lazy(() => import("./api-keys/api-keys-page.tsx"));
 const Tenant = lazy(() => import("./tenant/tenant-page.tsx"));
 const Status = lazy(() => import("./status/status-page.tsx"));
+const Queue = lazy(() => import("./queue/queue-page.tsx"));
 const Audit = lazy(() => import("./audit/audit-page.tsx"));
 
 const pages = [
@@ -20,6 +21,7 @@ const pages = [
   ["api-keys", "API keys"],
   ["tenant", "Tenant"],
   ["status", "System status"],
+  ["queue", "Queue"],
   ["audit", "Audit log"],
 ] as const;
 
@@ -45,6 +47,7 @@ export default function SettingsPage() {
             <Route path="api-keys" element={<ApiKeys />} />
             <Route path="tenant" element={<Tenant />} />
             <Route path="status" element={<Status />} />
+            <Route path="queue" element={<Queue />} />
             <Route path="audit" element={<Audit />} />
             <Route path="*" element={<NotFound />} />
           </Routes>

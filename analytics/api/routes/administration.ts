@@ -4,9 +4,8 @@ import { generateToken, hashToken } from "@earshot/platform/secrets/token.ts";
 import { apiKey, apiKeyCreated, apiKeyInput, auditEntry, demoCallInput, refusal, systemStatus } from "@earshot/proto/api/administration.ts";
 import { alert, list } from "@earshot/proto/api/calls.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import type { TenantId } from "@earshot/proto/ids.ts";
 import { z } from "zod";
-import { who } from "../access-control.ts";
+import { ownsInstallation, who } from "../access-control.ts";
 import type { Api, ApiContext } from "../context.ts";
 import { listQuery, pageOf } from "../list-query.ts";
 import { idParameter } from "./setting-lists.ts";
@@ -36,12 +35,6 @@ const tenantChange = z
 export function administrationRoutes(api: Api, context: ApiContext): void {
   const { directory, liveHub, liveCalls, refusals, tenantSettings, demoCalls } = context;
   const admin = { access: "admin" as const };
-  /**
-   * The first tenant's administrators are the installation's own: they see the sources that are nobody's, and theirs is the trunk of this
-   * machine, through which demo calls come in.
-   */
-  const ownsInstallation = async (tenant: TenantId) => (await directory.tenants())[0]?.id === tenant;
-
   api.get(
     "/api-keys",
     { config: admin, schema: { tags: ["api-keys"], querystring: listQuery, response: { 200: list(apiKey) } } },
@@ -126,13 +119,13 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
     },
     async (request) => {
       const { tenant } = who(request);
-      return pageOf(refusals.list(tenant.id, await ownsInstallation(tenant.id)), request.query);
+      return pageOf(refusals.list(tenant.id, await ownsInstallation(directory, tenant.id)), request.query);
     },
   );
 
   api.get("/status", { schema: { tags: ["status"], response: { 200: systemStatus } } }, async (request) => {
     const { tenant } = who(request);
-    const demo = (await ownsInstallation(tenant.id)) ? demoCalls : undefined;
+    const demo = (await ownsInstallation(directory, tenant.id)) ? demoCalls : undefined;
     return {
       ...context.statusFacts(),
       ready: context.readiness().ready,
@@ -175,7 +168,7 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
         throw new EarshotError("unavailable", "demo_not_available", "This installation places no demo calls.", {
           remedy: "Set EARSHOT_DEMO_CALLS to 1 or more and restart, or run npm run demo.",
         });
-      if (!(await ownsInstallation(tenant.id)))
+      if (!(await ownsInstallation(directory, tenant.id)))
         throw new EarshotError("forbidden", "demo_not_yours", "Demo calls belong to the installation's first tenant.", {
           remedy: "Sign in there; this tenant's calls come from its own trunks.",
         });

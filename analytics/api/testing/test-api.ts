@@ -21,6 +21,7 @@ import { LiveCalls } from "../../live/live-calls.ts";
 import { LiveHub } from "../../live/live-hub.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "../../store/postgres/directory-store.ts";
 import type { ApiContext, ApiSettings } from "../context.ts";
+import { DeadLetters } from "../dead-letters.ts";
 import { HttpServer } from "../http-server.ts";
 import { Refusals } from "../refusals.ts";
 import { apiSettings } from "../settings.ts";
@@ -117,6 +118,7 @@ export async function startTestApi(
     speech,
   });
   const refusals = new Refusals(eventLog);
+  const deadLetters = new DeadLetters({ eventLog, clock, metrics, listed: settings.deadLettersListed });
   const { maxRecordBytes } = values.platform;
   const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock, log, maxRecordBytes });
   const http = new HttpServer({
@@ -131,6 +133,7 @@ export async function startTestApi(
     liveCalls,
     liveHub,
     refusals,
+    deadLetters,
     tenantSettings,
     speech,
     demoCalls: options.demoCalls,
@@ -138,7 +141,7 @@ export async function startTestApi(
     readiness: () => ({ ready: true, reasons: [] }),
     statusFacts: () => ({ version: "test", startedAt: new Date(0).toISOString(), adapters: {}, addresses: {} }),
   });
-  const components = [liveCalls, liveHub, refusals, http];
+  const components = [liveCalls, liveHub, refusals, deadLetters, http];
   for (const component of components) await component.start();
   const port = http.address!.port;
   const url = `http://127.0.0.1:${port}`;

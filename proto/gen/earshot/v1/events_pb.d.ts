@@ -46,6 +46,14 @@ export declare type Event = Message<"earshot.v1.Event"> & {
   traceparent: string;
 
   /**
+   * Version of what the payload means; 0 = 1. It grows only where an older reader would take an event for something else: it parks such an
+   * event among the dead letters, to be replayed after its upgrade. New fields and new payloads need no new version.
+   *
+   * @generated from field: uint32 schema_version = 6;
+   */
+  schemaVersion: number;
+
+  /**
    * @generated from oneof earshot.v1.Event.payload
    */
   payload: {
@@ -162,6 +170,12 @@ export declare type Event = Message<"earshot.v1.Event"> & {
      */
     value: DeadLetter;
     case: "deadLetter";
+  } | {
+    /**
+     * @generated from field: earshot.v1.DeadLetterSettled dead_letter_settled = 81;
+     */
+    value: DeadLetterSettled;
+    case: "deadLetterSettled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1852,6 +1866,54 @@ export declare type DeadLetter = Message<"earshot.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export declare const DeadLetterSchema: GenMessage<DeadLetter>;
+
+/**
+ * @generated from message earshot.v1.DeadLetterSettled
+ */
+export declare type DeadLetterSettled = Message<"earshot.v1.DeadLetterSettled"> & {
+  /**
+   * @generated from field: earshot.v1.DeadLetterSettled.Outcome outcome = 1;
+   */
+  outcome: DeadLetterSettled_Outcome;
+
+  /**
+   * @generated from field: string actor = 2;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message earshot.v1.DeadLetterSettled.
+ * Use `create(DeadLetterSettledSchema)` to create a new message.
+ */
+export declare const DeadLetterSettledSchema: GenMessage<DeadLetterSettled>;
+
+/**
+ * @generated from enum earshot.v1.DeadLetterSettled.Outcome
+ */
+export enum DeadLetterSettled_Outcome {
+  /**
+   * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Published once more on its own topic.
+   *
+   * @generated from enum value: OUTCOME_REPLAYED = 1;
+   */
+  REPLAYED = 1,
+
+  /**
+   * @generated from enum value: OUTCOME_DISCARDED = 2;
+   */
+  DISCARDED = 2,
+}
+
+/**
+ * Describes the enum earshot.v1.DeadLetterSettled.Outcome.
+ */
+export declare const DeadLetterSettled_OutcomeSchema: GenEnum<DeadLetterSettled_Outcome>;
 
 /**
  * @generated from enum earshot.v1.Speaker
