@@ -322,6 +322,27 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(problems).toEqual([]);
   });
 
+  it("stops a recording only when asked twice, and says how the call ended", async () => {
+    const { page, problems } = await visit({ liveCalls: 1 });
+    await signIn(page);
+    await page.locator(".board-row").first().click();
+    await page.locator(".turn").first().waitFor();
+    await page.getByRole("button", { name: "Stop recording" }).click();
+    const dialog = page.getByRole("dialog", { name: "Stop recording" });
+    await dialog.getByText("talk on").waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    expect(await page.getByText("This call has ended.").count()).toBe(0);
+    await page.getByRole("button", { name: "Stop recording" }).click();
+    await dialog.getByLabel("Reason").fill("no consent");
+    await page.keyboard.press("Enter");
+    await page.getByText("This call has ended.").waitFor();
+    await page.getByText("Recording stopped.").waitFor();
+    await soon(() => page.getByRole("button", { name: "Stop recording" }).isDisabled()).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
   it("leads from an alert for what was not said to the moment it was due", async () => {
     const { page, problems } = await visit({ liveCalls: 1 });
     await signIn(page);

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { CallDetail } from "@earshot/proto/api/calls.ts";
+import type { CallDetail, Termination } from "@earshot/proto/api/calls.ts";
 import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
 import { badLine, billing, chance, ledgerOf, lineAt, makeCall, measure, type ScriptedCall, scripted, service } from "./fake-calls.ts";
 import { flipCall, flipSegment, withoutUnheard } from "./fake-commands.ts";
@@ -98,6 +98,14 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
     for (const socket of sockets.keys()) socket.send(text);
   };
 
+  const endCall = (id: string, entry: Up, termination: Termination): LiveEvent => {
+    up.delete(id);
+    const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
+    if (swapped.has(id)) flipCall(ended);
+    past.unshift({ ...ended, termination });
+    return { type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination, detail: "" };
+  };
+
   const tick = () => {
     const events: LiveEvent[] = [];
     for (const [id, entry] of up) {
@@ -166,11 +174,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
         }
       }
       if (now > entry.whole.durationMs) {
-        up.delete(id);
-        const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
-        if (swapped.has(id)) flipCall(ended);
-        past.unshift(ended);
-        events.push({ type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination: "bye", detail: "" });
+        events.push(endCall(id, entry, "bye"));
         if (options.keepUp) events.push({ type: "call.started", call: place(entry.whole.script, 0).call });
       }
     }
@@ -373,6 +377,12 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
           call.recordingPaused = path[2] === "pause";
           if (entry !== undefined) entry.pausedAt = call.recordingPaused ? Date.now() : null;
         });
+        return json(202, { callId: call.id });
+      }
+      if (path[2] === "stop") {
+        const entry = up.get(call.id);
+        if (entry === undefined) return fail(409, "call_not_live", "The call has ended.", "Only a call that is up can be stopped.");
+        setTimeout(() => up.has(call.id) && broadcast([endCall(call.id, entry, "stopped")]), commandTakesMs);
         return json(202, { callId: call.id });
       }
       if (path[2] === "speakers") {

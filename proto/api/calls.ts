@@ -15,6 +15,7 @@ export const termination = z.enum([
   "signalling_error",
   "max_duration",
   "gateway_lost",
+  "stopped",
 ]);
 export type Termination = z.infer<typeof termination>;
 

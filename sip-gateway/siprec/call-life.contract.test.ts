@@ -60,6 +60,20 @@ describe("who is who", () => {
   });
 });
 
+test("a stop by command ends the session with a BYE and a named termination, once", async () => {
+  under = await GatewayUnderTest.start();
+  const client = await under.client();
+  await client.start();
+  const stop = { actor: "key:crm", command: { case: "stop" as const, value: { reason: "no consent" } } };
+  under.command("another", stop);
+  expect(under.gateway.liveCalls()).toBe(1);
+  under.command(onlyCall(), stop);
+  under.command(onlyCall(), stop);
+  expect((await client.wire.next((one) => one.method === "BYE", "BYE")).method).toBe("BYE");
+  expect(under.calls("callEnded")).toMatchObject([{ termination: "stopped", detail: "Stopped by key:crm: no consent" }]);
+  expect([under.gateway.liveCalls(), under.media.usedPairs]).toEqual([0, 0]);
+});
+
 test("pause and resume by command reach every leg, also one that is added meanwhile", async () => {
   under = await GatewayUnderTest.start();
   const client = await under.client();

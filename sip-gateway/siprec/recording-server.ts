@@ -94,7 +94,11 @@ export class RecordingServer implements SipHandlers {
 
   command(callId: string, tenantId: string, command: CallCommand): void {
     const session = this.#sessions.get(callId);
-    if (session !== undefined && session.match.entry.tenant === tenantId) session.command(command);
+    if (session === undefined || session.match.entry.tenant !== tenantId) return;
+    if (command.command.case === "stop") {
+      const { reason } = command.command.value;
+      this.#end(session, "stopped", `Stopped by ${command.actor || "a command"}${reason === "" ? "." : `: ${reason}`}`, true);
+    } else session.command(command);
   }
 
   onOptions(_request: SipRequest): SipReply {

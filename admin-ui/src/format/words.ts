@@ -14,6 +14,7 @@ export const terminationName: Record<Termination, string> = {
   signalling_error: "Signalling error",
   max_duration: "Longest duration reached",
   gateway_lost: "Gateway lost",
+  stopped: "Recording stopped",
 };
 
 export const directionName: Record<CallSummary["direction"], string> = {

@@ -61,7 +61,14 @@ export default function CommandPalette({ onClose }: { onClose: () => void }) {
     }
   };
   return (
-    <Dialog open onClose={onClose} className="palette" fullWidth maxWidth="sm" aria-label="Find a call, a page, an action">
+    <Dialog
+      open
+      onClose={onClose}
+      className="palette"
+      fullWidth
+      maxWidth="sm"
+      slotProps={{ paper: { "aria-label": "Find a call, a page, an action" } }}
+    >
       <div className="palette-input">
         <SearchOutlined className="faint" />
         <input

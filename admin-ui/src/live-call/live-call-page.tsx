@@ -19,6 +19,7 @@ import { LiveFacts } from "./live-facts.tsx";
 import { LiveReasons } from "./live-reasons.tsx";
 import { LiveTranscript } from "./live-transcript.tsx";
 import "./live-call.css";
+import { StopButton } from "./stop-button.tsx";
 
 /** One call while it is up: words in the middle, facts to the left, reasons to look at it to the right. */
 export default function LiveCallPage() {
@@ -91,6 +92,7 @@ function LiveCall({ call }: { call: BoardCall }) {
             {listening.callId === call.id ? "Stop listening" : "Listen"}
           </Button>
           <PauseButton call={call} />
+          <StopButton call={call} />
         </div>
       </header>
       <div className="live-notes">

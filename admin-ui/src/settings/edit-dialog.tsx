@@ -60,7 +60,7 @@ export function EditDialog({ resource, noun, fields, item, name, blank, onClose 
   };
   const title = item === null ? `New ${noun}` : name;
   return (
-    <Dialog open onClose={busy ? undefined : onClose} fullWidth maxWidth="sm" aria-label={title}>
+    <Dialog open onClose={busy ? undefined : onClose} fullWidth maxWidth="sm" slotProps={{ paper: { "aria-label": title } }}>
       <form onSubmit={save} className="edit-form">
         <h2 className="edit-title">{title}</h2>
         <div className="edit-fields">

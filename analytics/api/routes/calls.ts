@@ -1,17 +1,14 @@
 /** The calls: list, numbers above the list, one call, its words and its ledger. */
 import { callDetail, callListItem, callQuery, callStatistics, ledgerStage, list, segment, termination } from "@earshot/proto/api/calls.ts";
-import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { z } from "zod";
 import { who } from "../access-control.ts";
+import { callUnknown } from "../call-control.ts";
 import type { Api, ApiContext } from "../context.ts";
 import { withLiveLedger, withLiveState } from "../live-detail.ts";
 
 export const callParameter = z.object({ id: z.string().min(1).max(100) });
 const tags = ["calls"];
-
-export const callUnknown = () =>
-  new EarshotError("not_found", "call_unknown", "There is no such call.", { remedy: "Look for it in the list of calls." });
 
 export function callRoutes(api: Api, context: ApiContext): void {
   const { calls, liveCalls } = context;

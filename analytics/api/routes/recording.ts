@@ -4,8 +4,9 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import { z } from "zod";
 import { who } from "../access-control.ts";
 import { byteRange } from "../byte-range.ts";
+import { callUnknown } from "../call-control.ts";
 import type { Api, ApiContext } from "../context.ts";
-import { callParameter, callUnknown } from "./calls.ts";
+import { callParameter } from "./calls.ts";
 
 export function recordingRoutes(api: Api, context: ApiContext): void {
   const { calls, liveCalls, objectStore } = context;

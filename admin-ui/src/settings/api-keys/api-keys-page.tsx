@@ -97,7 +97,13 @@ function MakeKey({ onClose }: { onClose: () => void }) {
   };
   return (
     // A click beside the dialog must not lose the only sight of the key.
-    <Dialog open onClose={made === null ? onClose : undefined} fullWidth maxWidth="sm" aria-label="New API key">
+    <Dialog
+      open
+      onClose={made === null ? onClose : undefined}
+      fullWidth
+      maxWidth="sm"
+      slotProps={{ paper: { "aria-label": "New API key" } }}
+    >
       {made === null ? (
         <form className="edit-form" onSubmit={submit}>
           <h2 className="edit-title">New API key</h2>
@@ -181,7 +187,7 @@ function WithdrawKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void 
       },
     );
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="xs" aria-label={`Withdraw ${apiKey.name}`}>
+    <Dialog open onClose={onClose} fullWidth maxWidth="xs" slotProps={{ paper: { "aria-label": `Withdraw ${apiKey.name}` } }}>
       <div className="edit-form">
         <h2 className="edit-title">Withdraw “{apiKey.name}”?</h2>
         <div className="edit-fields">

@@ -19,7 +19,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
   });
   const answer = run.data;
   return (
-    <Dialog open onClose={onClose} fullWidth maxWidth="sm" aria-label="Import extensions">
+    <Dialog open onClose={onClose} fullWidth maxWidth="sm" slotProps={{ paper: { "aria-label": "Import extensions" } }}>
       <div className="edit-form">
         <h2 className="edit-title">Import extensions</h2>
         <div className="edit-fields">

@@ -68,7 +68,7 @@ export function LetterDialog({ letter, onClose, settle }: Props) {
   ];
   if (letter.settledAt !== null) facts.push([stateName[letter.state], `${exactTime(letter.settledAt)} by ${letter.settledBy ?? "nobody"}`]);
   return (
-    <Dialog open onClose={busy ? undefined : onClose} fullWidth maxWidth="sm" aria-label={title}>
+    <Dialog open onClose={busy ? undefined : onClose} fullWidth maxWidth="sm" slotProps={{ paper: { "aria-label": title } }}>
       <div className="edit-form">
         <h2 className="edit-title">{title}</h2>
         <div className="edit-fields">
