@@ -9,6 +9,7 @@ import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { watchStore } from "@earshot/platform/operations/watch.ts";
 import type { platformSettings } from "@earshot/platform/settings.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
@@ -28,7 +29,6 @@ import { createDirectoryStore } from "./store/postgres/directory-store.ts";
 import type { ServerState } from "./store/postgres/server-keeper.ts";
 import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
-import { watchStore } from "./store/store-watch.ts";
 
 export type AnalyticsSettings = {
   readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes">;

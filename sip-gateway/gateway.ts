@@ -71,7 +71,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         .listeners()
         .map((listener) => ({ ...listener, address: settings.advertisedAddress || reachableAt(listener.address) })),
       liveCalls: server.liveCalls,
-      room: serving && !admission.draining ? admission.room : 0,
+      room: serving && !admission.draining && canRecord() ? admission.room : 0,
       draining: admission.draining,
     }),
     async lost(id) {
@@ -81,7 +81,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   });
   const elsewhere = (transport: SipTransport) => (settings.overflow === "redirect" ? peers.withRoom(transport) : undefined);
-  const admission = new Admission(directory, settings, events, log, clock, elsewhere);
+  const canRecord = () => eventLog.health().state !== "down";
+  const admission = new Admission(directory, settings, events, log, clock, elsewhere, canRecord);
   const server = new RecordingServer({
     clock,
     log,

@@ -51,6 +51,8 @@ export class CallInsights {
   #conversation: AttentionInput["conversation"];
   #startedAtMs: number | undefined;
   #endedAtMs: number | undefined;
+  /** The pipeline has told all words: its last measures follow them. */
+  #allSaid = false;
   #traceparent = "";
   #hasWords = false;
   #failedSegments = 0;
@@ -133,6 +135,7 @@ export class CallInsights {
     this.#startedAtMs = startedAtMs;
     this.#watch.begin(rules);
     this.#stage("score", "running", "", "");
+    if (this.#hasWords) this.#stage("insight", "running", "", "");
     this.#awaitDue(rules);
   }
 
@@ -159,10 +162,9 @@ export class CallInsights {
       return;
     }
     if (segment.text.trim() === "") return;
-    if (!this.#hasWords) {
-      this.#hasWords = true;
-      this.#stage("insight", "running", "", "");
-    }
+    // Words of a call whose stages are told already open none again.
+    if (!this.#hasWords && this.#startedAtMs !== undefined) this.#stage("insight", "running", "", "");
+    this.#hasWords = true;
     const score = Math.round(scoreText(segment.text) * 1000) / 1000;
     const mood = this.#mood(segment.leg);
     if (known === undefined) {
@@ -216,6 +218,7 @@ export class CallInsights {
   }
 
   #measured(metrics: PayloadOf<"conversationMetrics">): void {
+    this.#allSaid ||= metrics.final;
     if (this.#conversation !== undefined && metrics.durationMs < this.#conversation.durationMs) return;
     this.#conversation = {
       durationMs: metrics.durationMs,
@@ -316,12 +319,13 @@ export class CallInsights {
     };
   }
 
-  /** The call's stages end when it has ended and no word has come for a while; without an end, when it is idle for very long. */
+  /** The call's stages end a while after it has ended and all its words are told; without an end, when it is idle for very long. */
   #waitForEnd(): void {
-    const { settings } = this.#context;
+    const { idleMs, endGraceMs, lateWordsMs } = this.#context.settings;
     // Words of a call whose start is not known: a straggler, or the start is yet to be read.
     const isOpen = this.#startedAtMs !== undefined && this.#endedAtMs === undefined;
-    this.#timer("end", isOpen ? settings.idleMs : settings.endGraceMs, () => this.#finish());
+    const awaitsWords = this.#startedAtMs !== undefined && !this.#allSaid;
+    this.#timer("end", isOpen ? idleMs : awaitsWords ? Math.max(endGraceMs, lateWordsMs) : endGraceMs, () => this.#finish());
   }
 
   #finish(): void {

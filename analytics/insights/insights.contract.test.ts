@@ -78,6 +78,8 @@ function publish(callId: string, payload: EventInit["payload"], tenantId = "acme
 const started = (callId: string, tenantId = "acme") =>
   publish(callId, { case: "callStarted", value: { startedAtMs: clock.now(), legs: [agent, caller] } }, tenantId);
 const ended = (callId: string) => publish(callId, { case: "callEnded", value: { endedAtMs: clock.now(), termination: "bye" } });
+/** The pipeline has told all words of the call. */
+const allSaid = (callId: string) => publish(callId, { case: "conversationMetrics", value: { durationMs: 60_000, final: true } });
 const said = (callId: string, leg: number, startMs: number, text: string, more: object = {}) =>
   publish(callId, {
     case: "transcriptSegment",
@@ -231,9 +233,12 @@ describe("insights", () => {
     await eventually("sentiment", 1);
     await ended("c1");
     await quiet();
-    clock.advance(settings.endGraceMs - 1);
+    clock.advance(settings.lateWordsMs - 1);
     await said("c1", 1, 3000, "a late word");
     await eventually("sentiment", 2);
+    clock.advance(settings.lateWordsMs - 1);
+    await allSaid("c1");
+    await quiet();
     clock.advance(settings.endGraceMs - 1);
     await quiet();
     const stages = async () => (await payloads("stageReached", topics.ledger.name)).map(({ stage, outcome }) => `${stage} ${outcome}`);
@@ -242,12 +247,31 @@ describe("insights", () => {
     await expect.poll(stages).toEqual(["score running", "insight running", "insight done", "score done"]);
   });
 
+  test("of a call whose words are never all told the stages end too, and words after that leave none running", async () => {
+    await started("c1");
+    await said("c1", 1, 1000, "hello there");
+    await eventually("sentiment", 1);
+    await ended("c1");
+    await quiet();
+    clock.advance(settings.lateWordsMs);
+    const stages = async () => (await payloads("stageReached", topics.ledger.name)).map(({ stage, outcome }) => `${stage} ${outcome}`);
+    const told = ["score running", "insight running", "insight done", "score done"];
+    await expect.poll(stages).toEqual(told);
+    await said("c1", 1, 3000, "far too late");
+    await eventually("sentiment", 2);
+    clock.advance(settings.endGraceMs);
+    await quiet();
+    expect(await stages()).toEqual(told);
+  });
+
   test("a call without words says so in the ledger; one whose words could not be recognised has failed", async () => {
     await started("silent");
     await started("deaf");
     await said("deaf", 1, 1000, "", { error: "engine_unavailable" });
     await ended("silent");
     await ended("deaf");
+    await allSaid("silent");
+    await allSaid("deaf");
     await eventually("stageReached", 2, topics.ledger.name);
     await quiet();
     clock.advance(settings.endGraceMs);
@@ -377,6 +401,7 @@ describe("insights", () => {
     clock.advance(60_000 + settings.notSaidGraceMs);
     await expect.poll(async () => (await payloads("alert")).map((alert) => alert.alertId)).toEqual(["c1-r1", "c1-r2"]);
     await ended("c1");
+    await allSaid("c1");
     await quiet();
     clock.advance(settings.endGraceMs);
     await expect

@@ -31,11 +31,18 @@ export const insightsSettings = {
     describe: "shortest time between two attention scores of one call (100 to 60000 ms)",
     atLimit: "the newest score is published when the time is over",
   }),
+  lateWordsMs: setting({
+    env: "EARSHOT_INSIGHTS_LATE_WORDS_MS",
+    schema: count(0, 3_600_000),
+    default: 180_000,
+    describe: "how long a call that has ended, and whose last words the pipeline has not told yet, is waited for (0 to 3600000 ms)",
+    atLimit: "the call's stages end as they are; words that come later get their sentiment alone",
+  }),
   endGraceMs: setting({
     env: "EARSHOT_INSIGHTS_END_GRACE_MS",
     schema: count(0, 600_000),
     default: 15_000,
-    describe: "how long a call that has ended waits for late words, from its end or its last word (0 to 600000 ms)",
+    describe: "how long a call that has ended, and of which the pipeline has told everything, is kept for what overtakes (0 to 600000 ms)",
   }),
   idleMs: setting({
     env: "EARSHOT_INSIGHTS_IDLE_MS",

@@ -1,5 +1,6 @@
 /** A pipeline worker is killed in the middle of an utterance, and the broker is there to tell the other one. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadDialogue } from "../demo-pbx/dialogue.ts";
 import { clusterMissing, startTestCluster, type TestCluster } from "../testing/cluster.ts";
 import { eventually } from "../testing/earshot-process.ts";
 import { expectWhole } from "./whole-call.ts";
@@ -15,7 +16,8 @@ describe.skipIf(missing !== "")(`a pipeline worker killed with calls up ${missin
   afterAll(() => cluster?.stop(), 60_000);
 
   test("its calls go on at the other worker: recording whole, no segment missing or doubled, ended by name", async () => {
-    const calls = await Promise.all(["cancellation", "sale"].map((scenario) => cluster.place("gateway-1", { scenario, seconds })));
+    const scenarios = ["cancellation", "sale"];
+    const calls = await Promise.all(scenarios.map((scenario) => cluster.place("gateway-1", { scenario, seconds })));
     // Words are coming, so utterances are open.
     await eventually(
       async () => (await Promise.all((await cluster.calls()).map(({ id }) => cluster.transcript(id)))).flat().length,
@@ -33,7 +35,8 @@ describe.skipIf(missing !== "")(`a pipeline worker killed with calls up ${missin
     const records = await cluster.settled(calls.length, 90_000);
     for (const record of records) {
       expect(record.termination).toBe("bye");
-      await expectWhole(cluster, record, seconds);
+      const scenario = scenarios.find((each) => loadDialogue(each).agent.name === record.agent)!;
+      await expectWhole(cluster, record, { scenario, seconds });
     }
     expect((await cluster.role(other!).readiness())?.ready).toBe(true);
   }, 180_000);

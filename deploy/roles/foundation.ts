@@ -9,6 +9,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import { createMetrics, type Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { openObjectStore } from "@earshot/platform/object-store/open.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { watchObjectStore } from "@earshot/platform/object-store/watched.ts";
 import type { PartHealth } from "@earshot/platform/operations/health.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
 import type { allSettings } from "../settings.ts";
@@ -36,16 +37,22 @@ export type FoundationOptions = {
   readonly version: string;
   /** What is written goes to this machine's disk while a shared event log is away: for a process whose calls cannot wait. */
   readonly spools: boolean;
+  /** Recordings are written or read here. Where they are not, an object store that is away is nothing to this process. */
+  readonly usesObjects: boolean;
 };
 
 /** Builds; starts nothing. */
-export function buildFoundation({ settings, log, version, spools }: FoundationOptions): Foundation {
+export function buildFoundation({ settings, log, version, spools, usesObjects }: FoundationOptions): Foundation {
   const clock = systemClock;
   const metrics = createMetrics({ defaults: true });
   const dataDir = resolve(settings.platform.dataDir);
   const open = spools ? openSpoolingEventLog : openEventLog;
   const eventLog = open({ clock, log, metrics, settings: settings.platform });
-  const objectStore = openObjectStore({ settings: settings.platform, dataDir, clock, log });
+  const objectStore = watchObjectStore(openObjectStore({ settings: settings.platform, dataDir, clock, log }), clock);
+  const objectHealth = (): PartHealth =>
+    objectStore.fault === undefined
+      ? { part: "object store", state: "up", detail: "" }
+      : { part: "object store", state: "degraded", detail: `recordings wait: ${objectStore.fault}` };
   return {
     settings,
     log,
@@ -55,9 +62,16 @@ export function buildFoundation({ settings, log, version, spools }: FoundationOp
     dataDir,
     eventLog,
     objectStore,
-    components: [eventLog, { name: "topics", start: () => eventLog.declare(allTopics), stop: async () => {} }, objectStore],
-    adapters: { "event log": withoutPassword(settings.platform.eventLog), "object store": settings.platform.objectStore },
-    health: () => [{ part: "event log", ...eventLog.health() }],
+    components: [
+      eventLog,
+      { name: "topics", start: () => eventLog.declare(allTopics), stop: async () => {} },
+      ...(usesObjects ? [objectStore] : []),
+    ],
+    adapters: {
+      "event log": withoutPassword(settings.platform.eventLog),
+      ...(usesObjects ? { "object store": settings.platform.objectStore } : {}),
+    },
+    health: () => [{ part: "event log", ...eventLog.health() }, ...(usesObjects ? [objectHealth()] : [])],
   };
 }
 

@@ -4,7 +4,9 @@ import { createPipeline, type Pipeline } from "@earshot/media-pipeline/pipeline.
 import { chooseRecogniser } from "@earshot/media-pipeline/recogniser/choose.ts";
 import { installPocketsphinx } from "@earshot/media-pipeline/recogniser/pocketsphinx/install.ts";
 import type { Recogniser, SpeechStatus } from "@earshot/media-pipeline/recogniser/port.ts";
+import { watchRecogniser } from "@earshot/media-pipeline/recogniser/watched.ts";
 import { isSharedEventLog } from "@earshot/platform/event-log/open.ts";
+import type { PartHealth } from "@earshot/platform/operations/health.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Role } from "./role.ts";
 
@@ -18,6 +20,7 @@ export type PipelineRole = Role & { readonly pipeline: Pipeline; readonly speech
 export async function buildPipelineRole(foundation: Foundation, given?: Speech): Promise<PipelineRole> {
   const { settings, log, metrics, clock, dataDir, eventLog, objectStore } = foundation;
   const speech = given ?? (await chooseSpeech(foundation));
+  const recogniser = watchRecogniser(speech.recogniser, clock);
   let started = false;
   const pipeline = createPipeline({
     settings: settings.pipeline.spoolDir === "" ? { ...settings.pipeline, spoolDir: join(dataDir, "spool") } : settings.pipeline,
@@ -26,7 +29,7 @@ export async function buildPipelineRole(foundation: Foundation, given?: Speech):
     clock,
     eventLog,
     objectStore,
-    recogniser: speech.recogniser,
+    recogniser,
     sharedLog: isSharedEventLog(settings.platform.eventLog),
   });
   return {
@@ -34,7 +37,7 @@ export async function buildPipelineRole(foundation: Foundation, given?: Speech):
     pipeline,
     speech: speech.status,
     components: [
-      speech.recogniser,
+      recogniser,
       {
         name: pipeline.name,
         async start() {
@@ -49,13 +52,19 @@ export async function buildPipelineRole(foundation: Foundation, given?: Speech):
     ],
     health: () => [
       started ? { part: "pipeline", state: "up", detail: "" } : { part: "pipeline", state: "down", detail: "it starts or stops" },
-      speech.status.usable
-        ? { part: "speech engine", state: "up", detail: "" }
-        : { part: "speech engine", state: "degraded", detail: `${speech.status.reason} (${speech.status.engine})` },
+      speechHealth(speech.status, recogniser.fault),
     ],
     adapters: {},
     addresses: () => ({}),
   };
+}
+
+/** Calls go on without words; their audio is recorded. */
+function speechHealth({ usable, reason, engine }: SpeechStatus, fault: string | undefined): PartHealth {
+  const wrong = usable ? fault : reason;
+  return wrong === undefined
+    ? { part: "speech engine", state: "up", detail: "" }
+    : { part: "speech engine", state: "degraded", detail: `${wrong} (${engine})` };
 }
 
 async function chooseSpeech({ settings, log, metrics, clock, dataDir }: Foundation): Promise<Speech> {

@@ -12,14 +12,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
-import type { CallDetail, CallSummary, LedgerStage, Segment } from "@earshot/proto/api/calls.ts";
 import { type ClusterSize, planCluster, startCluster, stopCluster } from "../cluster/cluster.ts";
 import type { RoleProcess } from "../cluster/role-process.ts";
 import { type Servers, startServers } from "../cluster/servers.ts";
 import { type DemoCallHandle, type DemoCallOptions, placeDemoCall } from "../demo-pbx/demo-call.ts";
+import { type CallReader, callReader } from "./call-reader.ts";
 import { eventually } from "./earshot-process.ts";
-
-type List<T> = { data: T[]; total: number };
 
 export type TestClusterOptions = Partial<ClusterSize> & {
   /** Settings of every process. */
@@ -28,24 +26,20 @@ export type TestClusterOptions = Partial<ClusterSize> & {
   readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
-export type TestCluster = {
+export type TestCluster = CallReader & {
   readonly servers: Servers;
   readonly roles: readonly RoleProcess[];
   /** "gateway-1", "pipeline-2", "ingest-1", "api-1" */
   role(name: string): RoleProcess;
-  /** GET of an API, the first where none is named. @throws where the answer is not 2xx */
-  get<T>(path: string, api?: string): Promise<T>;
   request(path: string, init?: RequestInit, api?: string): Promise<Response>;
   /** A demo call in G.711; resolves when audio flows. */
   place(gateway: string, options: Omit<DemoCallOptions, "recorder">): Promise<DemoCallHandle>;
-  calls(api?: string): Promise<CallSummary[]>;
-  /** Waits until `count` calls are recorded, all ended by name and with a ledger in which nothing is under way. */
-  settled(count: number, ms: number, api?: string): Promise<CallDetail[]>;
-  transcript(callId: string, api?: string): Promise<Segment[]>;
   /** The sum of a metric of one process over its labels; 0 where it has none. */
   gauge(role: string, metric: string): Promise<number>;
-  /** The final recording, WAV. */
-  recording(callId: string, ms: number, api?: string): Promise<Buffer>;
+  /** Waits until a role's readiness gives a reason that matches: what is wrong, in its own words. */
+  says(role: string, reason: RegExp): Promise<void>;
+  /** Waits until a role is ready and nothing of it is degraded. */
+  isWell(role: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -66,6 +60,8 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
       EARSHOT_ADMIN_API_KEY: clusterApiKey,
       EARSHOT_ADMIN_PASSWORD: "correct horse battery staple",
       EARSHOT_DRAIN_SECONDS: "1",
+      // Late words come within the other deadlines; nobody waits for them here.
+      EARSHOT_INSIGHTS_END_GRACE_MS: "3000",
       ...env,
       ...servers.env,
     },
@@ -81,12 +77,6 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
       ...init,
       headers: { authorization: `Bearer ${clusterApiKey}`, ...init.headers },
     });
-  const get = async <T>(path: string, api?: string): Promise<T> => {
-    const answer = await request(path, {}, api);
-    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as T;
-  };
-  const calls = async (api?: string): Promise<CallSummary[]> => (await get<List<CallSummary>>("/api/v1/calls?perPage=100", api)).data;
   const stop = async (): Promise<void> => {
     try {
       await stopCluster(roles);
@@ -108,46 +98,33 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
     await stop();
     throw error;
   }
-  const isUnderWay = ({ outcome }: LedgerStage): boolean => outcome === "running" || outcome === "pending";
   return {
+    ...callReader((path, api) => request(path, {}, api)),
     servers,
     roles,
     role,
     request,
-    get,
-    calls,
     place: (gateway, options) =>
       placeDemoCall({ codec: "PCMU", ...options, recorder: { address: "127.0.0.1", port: role(gateway).ports.sip } }),
-    async settled(count, ms, api) {
-      const ended = await eventually(
-        () => calls(api),
-        (found) => found.length === count && found.every(({ endedAt }) => endedAt !== null),
-        ms,
-      );
-      for (const { id } of ended)
-        await eventually(
-          async () => (await get<List<LedgerStage>>(`/api/v1/calls/${id}/ledger`, api)).data,
-          (stages) => stages.length > 0 && !stages.some(isUnderWay),
-          ms,
-        );
-      const details: CallDetail[] = [];
-      for (const { id } of ended) details.push(await get<CallDetail>(`/api/v1/calls/${id}`, api));
-      return details;
-    },
-    transcript: async (callId, api) => (await get<List<Segment>>(`/api/v1/calls/${callId}/transcript`, api)).data,
     async gauge(name, metric) {
       const lines = (await role(name).metrics())
         .split("\n")
         .filter((line) => line.startsWith(`${metric} `) || line.startsWith(`${metric}{`));
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
     },
-    async recording(callId, ms, api) {
-      const answer = await eventually(
-        () => request(`/api/v1/calls/${callId}/recording`, {}, api),
-        ({ status }) => status === 200,
-        ms,
+    async says(name, reason) {
+      await eventually(
+        async () => (await role(name).readiness())?.reasons ?? [],
+        (reasons) => reasons.some((text) => reason.test(text)),
+        30_000,
       );
-      return Buffer.from(await answer.arrayBuffer());
+    },
+    async isWell(name) {
+      await eventually(
+        () => role(name).readiness(),
+        (answer) => answer?.ready === true && answer.reasons.length === 0,
+        60_000,
+      );
     },
     stop,
   };

@@ -72,6 +72,9 @@ function startingOrDeaf(
     get capabilities() {
       return recogniser.capabilities;
     },
+    get fault() {
+      return recogniser.fault;
+    },
     async start() {
       try {
         await recogniser.start();

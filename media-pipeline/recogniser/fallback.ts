@@ -50,6 +50,10 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
     get capabilities() {
       return capabilities();
     },
+    get fault() {
+      const passedOver = links.filter(({ started, breaker }) => running && (!started || breaker.state !== "closed"));
+      return passedOver.length === 0 ? undefined : `passed over: ${passedOver.map(({ engine }) => engine.id).join(", ")}`;
+    },
 
     async start() {
       const failures: unknown[] = [];

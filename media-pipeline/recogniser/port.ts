@@ -69,6 +69,8 @@ export interface Recogniser extends Component {
   utterance(options: UtteranceOptions): Utterance;
   /** A leg has ended: sockets and decoders kept for it may go. */
   legEnded(call: CallId, leg: number): void;
+  /** Of what stands on other engines: why it is not the best of them that answers. Absent or undefined = all is well, as far as it knows. */
+  readonly fault?: string | undefined;
 }
 
 /** What the banner, `/api/v1/status` and the live page say about speech. */

@@ -149,7 +149,8 @@ class EmbeddedEventLog implements EventLog {
   health(): LogHealth {
     if (this.#state !== "running") return { state: "down", detail: "The event log is not running." };
     const failing = this.#failure();
-    return failing === undefined ? { state: "up", detail: "" } : { state: "degraded", detail: `${failing.message} ${failing.remedy}` };
+    // What is appended meanwhile stands in memory alone.
+    return failing === undefined ? { state: "up", detail: "" } : { state: "down", detail: `${failing.message} ${failing.remedy}` };
   }
 
   async declare(specs: readonly TopicSpec[]): Promise<void> {

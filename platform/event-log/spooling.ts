@@ -128,8 +128,11 @@ class SpoolingEventLog implements EventLog {
     const spooled = `${this.#waiting} records wait in the spool (${Math.round((this.#bytes / this.#options.maxBytes) * 100)} % full).`;
     if (this.#isShedding)
       return { state: "down", detail: `${health.detail} The spool is full: records are being dropped. ${spooled}`.trim() };
-    if (this.#waiting === 0) return health;
-    return { state: "degraded", detail: `${health.detail} ${spooled}`.trim() };
+    const spool = this.#options.spool.health();
+    if (spool.state !== "up")
+      return { state: "down", detail: `${health.detail} The spool cannot be written: ${spool.detail} ${spooled}`.trim() };
+    // Whatever comes now, the spool takes.
+    return { state: "degraded", detail: `${health.detail} ${this.#waiting === 0 ? "" : spooled}`.trim() };
   }
 
   append(topic: string, key: string, value: Uint8Array): boolean {

@@ -26,6 +26,7 @@ export class Admission {
   readonly #clock: Clock;
   readonly #rate: SourceRate;
   readonly #elsewhere: Elsewhere;
+  readonly #canRecord: () => boolean;
   readonly #callsOfTrunk = new Map<string, number>();
   readonly #noticedAtMs = new Map<string, number>();
   #calls = 0;
@@ -38,6 +39,7 @@ export class Admission {
     log: Log,
     clock: Clock,
     elsewhere: Elsewhere = () => undefined,
+    canRecord: () => boolean = () => true,
   ) {
     this.#directory = directory;
     this.#limits = limits;
@@ -45,6 +47,7 @@ export class Admission {
     this.#log = log;
     this.#clock = clock;
     this.#elsewhere = elsewhere;
+    this.#canRecord = canRecord;
     this.#rate = new SourceRate(clock, limits.maxInvitesPerSecond);
   }
 
@@ -102,6 +105,8 @@ export class Admission {
       return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
     }
     if (this.#draining) return this.#redirect(request, "draining");
+    // What room there is left is for the calls that are up.
+    if (!this.#canRecord()) return this.#redirect(request, "cannot_record", "Nothing Can Be Recorded Now");
     if (this.#calls >= this.#limits.maxCalls) return this.#redirect(request, "max_calls");
     const onTrunk = this.#callsOfTrunk.get(trunkKey(match)) ?? 0;
     if (match.trunk.maxCalls > 0 && onTrunk >= match.trunk.maxCalls) return this.#unavailable("trunk_max_calls");
@@ -118,10 +123,10 @@ export class Admission {
   }
 
   /** RFC 3261 21.3.3: another gateway has room. The user part stays, because trunks may be told apart by it. */
-  #redirect(request: SipRequest, outcome: string): Refusal {
+  #redirect(request: SipRequest, outcome: string, reason?: string): Refusal {
     const { transport } = request.peer;
     const target = this.#elsewhere(transport);
-    if (target === undefined) return this.#unavailable(outcome);
+    if (target === undefined) return this.#unavailable(outcome, reason);
     const { user } = request.uri;
     const host = target.address.includes(":") ? `[${target.address}]` : target.address;
     const scheme = transport === "tls" ? "sips" : "sip";
@@ -129,8 +134,9 @@ export class Admission {
     return { status: 302, headers: [["Contact", contact]], outcome: `redirected_${outcome}` };
   }
 
-  #unavailable(outcome: string): Refusal {
-    return { status: 503, headers: [["Retry-After", String(this.#limits.retryAfterSeconds)]], outcome };
+  #unavailable(outcome: string, reason?: string): Refusal {
+    const headers: SipHeaders = [["Retry-After", String(this.#limits.retryAfterSeconds)]];
+    return { status: 503, ...(reason === undefined ? {} : { reason }), headers, outcome };
   }
 
   #notice(request: SipRequest, reason: string, status: number): void {

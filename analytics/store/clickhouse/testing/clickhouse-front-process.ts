@@ -20,6 +20,12 @@ const all = new Set<Session>();
 /** Parameters of a request that are no settings. */
 const known = new Set(["query", "database", "query_id", "session_id", "default_format", "wait_end_of_query", "role"]);
 
+/** A table of which the next insert is stored and not answered: who sent it never learns of it. */
+let holdsInsertInto: string | undefined;
+process.on("message", (table: string) => {
+  holdsInsertInto = table;
+});
+
 const literal = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\0", "\\0")}'`;
 
 function sessionFor(url: URL): { session: Session; key: string } {
@@ -60,6 +66,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       sql = `${insert[1]} SELECT ${insert[2]} FROM file('${file}', ${insert[3]})`;
     } else sql = `${inUrl ?? ""}\n${await text(request)}`.trim();
     const result = (await session.queryAsync(sql)).text();
+    if (holdsInsertInto !== undefined && new RegExp(`^INSERT\\s+INTO\\s+${holdsInsertInto}\\b`, "i").test(sql)) {
+      holdsInsertInto = undefined;
+      process.send?.("held");
+      return;
+    }
     response.setHeader("X-ClickHouse-Summary", JSON.stringify({ read_rows: "0", read_bytes: "0", written_rows: "0", written_bytes: "0" }));
     const format = /\bFORMAT\s+(\w+)\s*$/i.exec(sql)?.[1] ?? "TabSeparated";
     response.setHeader("X-ClickHouse-Format", format);

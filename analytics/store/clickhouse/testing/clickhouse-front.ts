@@ -8,6 +8,7 @@
  * await front.kill();                                                 // SIGKILL: connections are reset, then refused
  * await front.restart();                                              // the same data, port and password
  * front.pause(); front.resume();                                      // SIGSTOP and SIGCONT: connections are taken, nothing is answered
+ * await front.holdInsert("segments");                                 // the next insert there is stored and never answered; resolves when it is
  * await front.stop();
  * ```
  *
@@ -37,6 +38,8 @@ export type ClickHouseFront = {
   restart(): Promise<void>;
   pause(): void;
   resume(): void;
+  /** The next insert into this table is stored and never answered: its writer stands between write and commit. Resolves when one is. */
+  holdInsert(table: string): Promise<void>;
 };
 
 export async function startClickHouseFront(options: ClickHouseFrontOptions): Promise<ClickHouseFront> {
@@ -45,7 +48,7 @@ export async function startClickHouseFront(options: ClickHouseFrontOptions): Pro
   let port = options.port ?? 0;
   const start = async () => {
     child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "clickhouse-front-process.ts")], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "inherit", "ipc"],
       env: { ...process.env, FRONT_DIRECTORY: directory, FRONT_PORT: String(port), FRONT_USER: user, FRONT_PASSWORD: password },
     });
     for await (const line of createInterface({ input: child.stdout! })) {
@@ -74,5 +77,10 @@ export async function startClickHouseFront(options: ClickHouseFrontOptions): Pro
     },
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
+    async holdInsert(table) {
+      const held = once(child, "message");
+      child.send(table);
+      await held;
+    },
   };
 }

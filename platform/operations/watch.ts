@@ -1,7 +1,8 @@
 /** Asks a store now and then whether it answers, so that health is true also while nobody uses it. */
-import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { Component } from "@earshot/platform/lifecycle/component.ts";
+
 import { EarshotError } from "@earshot/proto/errors.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { Component } from "../lifecycle/component.ts";
 
 export type StoreWatch = Component & {
   /** Why it cannot be used, as of the last question; undefined where it answers. */

@@ -1,7 +1,7 @@
-import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { expect, test } from "vitest";
-import { watchStore } from "./store-watch.ts";
+import { ManualClock } from "../clock/manual-clock.ts";
+import { watchStore } from "./watch.ts";
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
