@@ -13,6 +13,7 @@ import { decodeEvent, type EventInit, encodeEvent } from "@earshot/proto/event.t
 import { allTopics, topics } from "@earshot/proto/topics.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAnalytics } from "./analytics.ts";
+import { grpcSettings } from "./api/grpc/settings.ts";
 import { apiSettings } from "./api/settings.ts";
 import { callEnded, callStarted, words } from "./api/testing/example-events.ts";
 import { eventually } from "./api/testing/test-api.ts";
@@ -28,7 +29,14 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 async function start() {
   const { values } = readSettings(
-    { platform: platformSettings, api: apiSettings, store: storeSettings, postgres: postgresSettings, insights: insightsSettings },
+    {
+      platform: platformSettings,
+      api: apiSettings,
+      store: storeSettings,
+      postgres: postgresSettings,
+      insights: insightsSettings,
+      grpc: grpcSettings,
+    },
     { EARSHOT_HTTP_PORT: "0", EARSHOT_HTTP_HOST: "127.0.0.1", EARSHOT_ADMIN_API_KEY: "key" },
   );
   const common = { clock: systemClock, log: silentLog, metrics: createMetrics() };

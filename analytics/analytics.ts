@@ -4,6 +4,8 @@ import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
+import { serverTls } from "@earshot/platform/grpc/credentials.ts";
+import { GrpcServer } from "@earshot/platform/grpc/server.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
@@ -12,15 +14,19 @@ import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { watchStore } from "@earshot/platform/operations/watch.ts";
 import type { platformSettings } from "@earshot/platform/settings.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
+import { CallControl } from "@earshot/proto/gen/earshot/control/v1/call_control_pb.js";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ApiContext, ApiSettings, DemoCalls, Readiness, StatusFacts } from "./api/context.ts";
 import { DeadLetters } from "./api/dead-letters.ts";
+import { callControlService } from "./api/grpc/call-control-service.ts";
+import type { grpcSettings } from "./api/grpc/settings.ts";
 import { HttpServer } from "./api/http-server.ts";
 import { Refusals } from "./api/refusals.ts";
 import { TenantSettingsPublisher } from "./api/tenant-settings.ts";
 import { createIngest } from "./ingest/ingest.ts";
 import { createInsights } from "./insights/insights.ts";
 import type { InsightsSettings } from "./insights/settings.ts";
+import { Listening } from "./live/listening.ts";
 import { LiveCalls } from "./live/live-calls.ts";
 import { LiveHub } from "./live/live-hub.ts";
 import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
@@ -36,6 +42,7 @@ export type AnalyticsSettings = {
   readonly store: SettingsOf<typeof storeSettings>;
   readonly postgres: SettingsOf<typeof postgresSettings>;
   readonly insights: InsightsSettings;
+  readonly grpc: SettingsOf<typeof grpcSettings>;
 };
 
 /** `ingest` fills the stores and finds the insights; `api` shows them. Any number of processes of each. */
@@ -101,10 +108,11 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   const rulesOf = (tenant: TenantId) => directory.phraseRules(tenant);
   const insights = createInsights({ eventLog, log, metrics, clock, settings: settings.insights, rulesOf });
   const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings: settings.api });
+  const listening = new Listening({ calls: liveCalls, directory, eventLog, clock, log });
   const liveHub = new LiveHub({
     calls: liveCalls,
     directory,
-    eventLog,
+    listening,
     clock,
     log,
     metrics,
@@ -157,6 +165,19 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     statusFacts,
   };
   const http = new HttpServer(context);
+  const { port: grpcPort, certFile, keyFile, clientCaFile, streamsPerTenant, ...grpcLimits } = settings.grpc;
+  const grpc = new GrpcServer({
+    name: "call-control",
+    host: settings.api.httpHost,
+    port: grpcPort,
+    portEnv: "EARSHOT_GRPC_PORT",
+    tls: serverTls({ certFile, keyFile, clientCaFile }),
+    limits: { ...grpcLimits, callsEnv: "EARSHOT_GRPC_CALLS" },
+    log,
+    metrics,
+    clock,
+  });
+  grpc.add(CallControl, callControlService({ ...context, listening, streamsPerTenant }));
   let oneTimePassword: string | undefined;
   const bootstrap: Component = {
     name: "bootstrap",
@@ -175,7 +196,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     calls,
     callsWatch,
     ...(parts.includes("ingest") ? [ingest, insights] : []),
-    ...(parts.includes("api") ? [liveCalls, liveHub, refusals, deadLetters, http] : []),
+    ...(parts.includes("api") ? [liveCalls, listening, liveHub, refusals, deadLetters, http, ...(grpcPort === 0 ? [] : [grpc])] : []),
   ];
   let running: Running | undefined;
 

@@ -10,6 +10,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Listening } from "@earshot/analytics/live/listening.ts";
 import { LiveCalls } from "@earshot/analytics/live/live-calls.ts";
 import { LiveHub } from "@earshot/analytics/live/live-hub.ts";
 import { liveSettings } from "@earshot/analytics/live/settings.ts";
@@ -136,7 +137,8 @@ async function hub(): Promise<Result> {
   const directory = { tenantByApiKeyHash: async () => ({ tenant, keyId: "k", name: "bench" }) } as unknown as DirectoryStore;
   const calls = new LiveCalls({ ...common, eventLog });
   const speech = () => ({ engine: "none", usable: false, reason: "", remedy: "" });
-  const live = new LiveHub({ ...common, eventLog, calls, directory, publicOrigins: [], speech });
+  const listening = new Listening({ ...common, eventLog, calls, directory });
+  const live = new LiveHub({ ...common, listening, calls, directory, publicOrigins: [], speech });
   await live.start();
   const server = createServer();
   live.attach(server);

@@ -1,5 +1,6 @@
 /** Every service's settings table in one place, and what belongs to no single service. */
 
+import { grpcSettings } from "@earshot/analytics/api/grpc/settings.ts";
 import { apiSettings } from "@earshot/analytics/api/settings.ts";
 import { insightsSettings } from "@earshot/analytics/insights/settings.ts";
 import { postgresSettings } from "@earshot/analytics/store/postgres/settings.ts";
@@ -49,6 +50,7 @@ export const allSettings = {
   store: storeSettings,
   postgres: postgresSettings,
   api: apiSettings,
+  grpc: grpcSettings,
   insights: insightsSettings,
 } as const;
 

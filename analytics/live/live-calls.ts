@@ -39,7 +39,7 @@ export class LiveCalls implements Component {
   readonly #tenants = new Map<string, Map<string, LiveCallState>>();
   readonly #early = new Map<string, Event[]>();
   readonly #alerts = new Map<string, Alert[]>();
-  readonly #listeners: ((tenant: TenantId, event: LiveEvent) => void)[] = [];
+  readonly #listeners = new Set<(tenant: TenantId, event: LiveEvent) => void>();
   #subscriptions: Subscription[] = [];
   #removals = new Set<() => void>();
   #replaying = false;
@@ -50,9 +50,10 @@ export class LiveCalls implements Component {
     Object.assign(gauge, { collect: () => gauge.set(this.count()) });
   }
 
-  /** Told of every change once the start's replay is over. The event is to be serialised or copied at once. */
-  onEvent(listener: (tenant: TenantId, event: LiveEvent) => void): void {
-    this.#listeners.push(listener);
+  /** Told of every change once the start's replay is over. The event is to be serialised or copied at once. @returns ends it */
+  onEvent(listener: (tenant: TenantId, event: LiveEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Resolves when the state is that of the log. */

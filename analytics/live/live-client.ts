@@ -5,6 +5,7 @@ import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { ServerMessage } from "@earshot/proto/api/live.ts";
 import type { WebSocket } from "ws";
 import type { Identity } from "../access/identity.ts";
+import type { Ear } from "./listening.ts";
 import type { liveSettings } from "./settings.ts";
 import { textFrame } from "./text-frame.ts";
 
@@ -18,7 +19,8 @@ export class LiveClient {
   droppedEvents = 0;
   /** Answered the last ping. */
   alive = true;
-  readonly listening = new Set<string>();
+  /** By call. */
+  readonly listening = new Map<string, Ear>();
   #allowance: number;
   #allowanceAtMs: number;
   readonly #perSecond: number;

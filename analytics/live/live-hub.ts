@@ -4,22 +4,19 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
-import type { EventLog, Subscription } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { SystemStatus } from "@earshot/proto/api/administration.ts";
 import { clientMessage, type LiveEvent } from "@earshot/proto/api/live.ts";
 import { categories, EarshotError } from "@earshot/proto/errors.ts";
-import { decodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import { topics } from "@earshot/proto/topics.ts";
 import { type WebSocket, WebSocketServer } from "ws";
 import { clientAddress, type ProxyTrust, type TrustsProxy, trustsProxy } from "../access/client-address.ts";
 import { bearerOf, checkOrigin, cookieOf, type Identity, identify } from "../access/identity.ts";
 import type { DirectoryStore } from "../store/port.ts";
 import { AddressLimit } from "./address-limit.ts";
-import { audioMessage, Listening, renewMs } from "./listening.ts";
+import type { Listener, Listening } from "./listening.ts";
 import type { LiveCalls } from "./live-calls.ts";
 import { LiveClient } from "./live-client.ts";
 import { type LiveCounters, LiveTenant } from "./live-tenant.ts";
@@ -37,7 +34,7 @@ const bearerProtocol = "bearer.";
 export type LiveHubOptions = {
   calls: LiveCalls;
   directory: DirectoryStore;
-  eventLog: EventLog;
+  listening: Listening;
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -54,23 +51,17 @@ export class LiveHub implements Component {
   readonly #options: LiveHubOptions;
   readonly #tenants = new Map<string, LiveTenant>();
   readonly #epoch = randomBytes(6).toString("base64url");
-  readonly #listening: Listening;
   readonly #limit: AddressLimit;
   readonly #trustsProxy: TrustsProxy;
   readonly #counters: LiveCounters;
   #server: WebSocketServer | undefined;
-  #audio: Subscription | undefined;
   #timers: (() => void)[] = [];
 
   constructor(options: LiveHubOptions) {
     this.#options = options;
-    const { metrics, clock, eventLog, log } = options;
+    const { metrics, clock } = options;
     this.#limit = new AddressLimit(clock, options.settings.upgradesPerMinute);
     this.#trustsProxy = trustsProxy(options.trustProxy ?? 0);
-    this.#listening = new Listening(clock, (callId, command) => {
-      if (!eventLog.append(topics.commands.name, callId, command))
-        log.warn({ callId }, "The event log is full: a listen lease was not renewed");
-    });
     this.#counters = {
       sent: metrics.counter("earshot_live_messages_sent_total", "Batches handed to live sockets"),
       slow: metrics.counter("earshot_live_slow_clients_total", "Times a live socket fell behind and was sent a summary instead of events"),
@@ -82,7 +73,7 @@ export class LiveHub implements Component {
   }
 
   async start(): Promise<void> {
-    const { clock, settings, eventLog } = this.#options;
+    const { clock, settings } = this.#options;
     this.#server = new WebSocketServer({
       noServer: true,
       maxPayload: settings.clientMessageBytes,
@@ -90,20 +81,10 @@ export class LiveHub implements Component {
       clientTracking: false,
       handleProtocols: (protocols) => [...protocols].find((name) => name.startsWith(bearerProtocol)) ?? false,
     });
-    this.#audio = await eventLog.subscribe({
-      topics: [topics.listen.name],
-      group: "live-hub",
-      from: "latest",
-      durable: false,
-      handle: (batch) => {
-        for (const record of batch) this.#hear(record.value);
-      },
-    });
     this.#timers = [
       clock.every(settings.batchMs, () => {
         for (const tenant of this.#tenants.values()) tenant.tend();
       }),
-      clock.every(renewMs, () => this.#listening.renew()),
       clock.every(heartbeatMs, () => this.#heartbeat()),
     ];
   }
@@ -111,7 +92,6 @@ export class LiveHub implements Component {
   async stop(_deadlineMs: number): Promise<void> {
     for (const cancel of this.#timers) cancel();
     this.#timers = [];
-    await this.#audio?.stop();
     this.#flush();
     for (const tenant of this.#tenants.values()) for (const client of tenant.clients) client.close(1001, "Earshot is stopping");
     this.#server?.close();
@@ -195,8 +175,11 @@ export class LiveHub implements Component {
     socket.on("close", () => {
       cancelGrace();
       cancelExpiry();
-      this.#listening.removeAll(client);
       tenant.clients.delete(client);
+      for (const callId of [...client.listening.keys()])
+        this.#stopListening(client, callId).catch((err) =>
+          this.#options.log.warn({ err, callId }, "The end of a listening was not audited"),
+        );
     });
     socket.on("message", (data: Buffer, binary: boolean) => {
       if (!client.admitMessage(clock.monotonicMs())) return client.close(1008, "Too many messages");
@@ -230,48 +213,43 @@ export class LiveHub implements Component {
     else await this.#listen(client, message.callId, message.on);
   }
 
-  /** Nobody listens unseen: the audit entry is written before the first sample is sent. */
   async #listen(client: LiveClient, callId: string, on: boolean): Promise<void> {
-    const { calls, directory, settings } = this.#options;
-    const { tenant, actor } = client.identity;
+    const { listening, settings } = this.#options;
     if (!on) {
-      if (client.listening.has(callId)) {
-        this.#listening.remove(client, callId);
-        await directory.audit(tenant.id, { actor, action: "call.listen.stop", subject: callId, details: {} });
-      }
+      await this.#stopListening(client, callId);
       client.say({ type: "listening", callId, on: false });
       return;
     }
-    const call = calls.get(tenant.id, callId);
-    if (call === undefined || call.endedAt !== null)
-      throw new EarshotError("not_found", "call_not_live", "There is no such call up.", {
-        remedy: "Open the call page for its recording.",
-      });
     if (!client.listening.has(callId)) {
       if (client.listening.size >= settings.listenedCallsPerClient)
         throw new EarshotError("rate_limited", "too_many_listened", "You listen to too many calls at once.", {
           remedy: "Stop one of them.",
         });
-      await directory.audit(tenant.id, { actor, action: "call.listen.start", subject: callId, details: {} });
-      if (tenantHas(this.#tenants, client)) this.#listening.add(client, callId);
+      const listener: Listener = {
+        heard: ({ message }) => {
+          if (client.unsentBytes <= audioBacklogBytes) client.sendBinary(message);
+        },
+        ended: () => {
+          client.listening.delete(callId);
+          client.say({ type: "listening", callId, on: false });
+        },
+      };
+      const ear = await listening.open(client.identity, callId, listener);
+      if (!tenantHas(this.#tenants, client)) return ear.close();
+      client.listening.set(callId, ear);
     }
     client.say({ type: "listening", callId, on: true });
+  }
+
+  async #stopListening(client: LiveClient, callId: string): Promise<void> {
+    const ear = client.listening.get(callId);
+    client.listening.delete(callId);
+    await ear?.close();
   }
 
   #take(tenantId: TenantId, event: LiveEvent): void {
     // Also without clients: the ring is what a client that comes back resumes from.
     this.#tenant(tenantId).add(event);
-    if (event.type !== "call.ended") return;
-    for (const client of this.#listening.endCall(tenantId, event.callId))
-      client.say({ type: "listening", callId: event.callId, on: false });
-  }
-
-  #hear(value: Uint8Array): void {
-    const event = decodeEvent(value);
-    if (event.payload.case !== "listenChunk" || !this.#listening.isHeard(event.tenantId, event.callId)) return;
-    const message = audioMessage(event.callId, event.payload.value);
-    for (const client of this.#listening.listeners(event.tenantId, event.callId))
-      if (client.unsentBytes <= audioBacklogBytes) client.sendBinary(message);
   }
 
   #flush(): void {

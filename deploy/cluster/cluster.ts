@@ -33,13 +33,13 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
   const { size, directory, env, envOf = {}, onOutput, onDeath } = options;
   const roles: RoleProcess[] = [];
   const count = kinds.reduce((sum, [, , many]) => sum + size[many], 0);
-  const free = await freePorts(count * 3);
+  const free = await freePorts(count * 4);
   const rtpBase = 30_000 + Math.floor(Math.random() * 40) * rtpPortsEach;
   for (const [role, one, many] of kinds) {
     for (let i = 1; i <= size[many]; i++) {
       const name = `${one}-${i}`;
       const rtpFrom = rtpBase + (i - 1) * rtpPortsEach;
-      const [operations, sip, http] = free.splice(0, 3) as [number, number, number];
+      const [operations, sip, http, grpc] = free.splice(0, 4) as [number, number, number, number];
       const process: RoleProcess = new RoleProcess({
         role,
         name,
@@ -48,6 +48,7 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
           operations,
           sip: i === 1 ? (options.sipPort ?? sip) : sip,
           http: i === 1 ? (options.httpPort ?? http) : http,
+          grpc,
           rtpFrom,
           rtpTo: rtpFrom + rtpPortsEach - 1,
         },

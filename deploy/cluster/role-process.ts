@@ -15,6 +15,7 @@ export type RolePorts = {
   readonly rtpTo: number;
   /** Of an API. */
   readonly http: number;
+  readonly grpc: number;
 };
 
 export type RoleProcessOptions = {
@@ -52,7 +53,7 @@ export class RoleProcess {
         EARSHOT_DATA_DIR: this.dataDir,
         EARSHOT_OPERATIONS_PORT: String(ports.operations),
         ...(role === "sip-gateway" ? { EARSHOT_SIP_PORT: String(ports.sip), EARSHOT_RTP_PORTS: `${ports.rtpFrom}-${ports.rtpTo}` } : {}),
-        ...(role === "analytics-api" ? { EARSHOT_HTTP_PORT: String(ports.http) } : {}),
+        ...(role === "analytics-api" ? { EARSHOT_HTTP_PORT: String(ports.http), EARSHOT_GRPC_PORT: String(ports.grpc) } : {}),
       },
       ready: new RegExp(`Earshot \\S+, ${role}, is ready`),
       startMs: 90_000,

@@ -57,6 +57,13 @@ export function buildAnalyticsRole(foundation: Foundation, parts: readonly Analy
       "relational store": withoutPassword(settings.store.relationalStore),
     },
     addresses: (): Record<string, string> =>
-      parts.includes("api") ? { web: `http://${host}:${analytics.address?.port ?? httpPort}` } : {},
+      parts.includes("api")
+        ? {
+            web: `http://${host}:${analytics.address?.port ?? httpPort}`,
+            ...(settings.grpc.port === 0
+              ? {}
+              : { "call control": `${settings.grpc.certFile === "" ? "grpc" : "grpcs"}://${host}:${settings.grpc.port}` }),
+          }
+        : {},
   };
 }

@@ -19,6 +19,7 @@ const commands = {
   seed: { script: "analytics/seed/seed.ts" },
   bench: { script: "bench/run.ts" },
   test: { tool: "vitest/vitest.mjs", first: ["run"] },
+  calls: { script: "deploy/calls/main.ts" },
   "dead-letters": { script: "deploy/dead-letters/main.ts" },
   backup: { script: "deploy/backup/backup.ts" },
   restore: { script: "deploy/backup/restore.ts" },

@@ -17,6 +17,7 @@ import type { Role } from "@earshot/proto/api/administration.ts";
 import { decodeEvent, type Event, type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
+import { Listening } from "../../live/listening.ts";
 import { LiveCalls } from "../../live/live-calls.ts";
 import { LiveHub } from "../../live/live-hub.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "../../store/postgres/directory-store.ts";
@@ -42,6 +43,7 @@ export type TestApi = {
   objects: ObjectStore;
   liveCalls: LiveCalls;
   liveHub: LiveHub;
+  listening: Listening;
   tenantSettings: TenantSettingsPublisher;
   logLines: string[];
   oneTimePassword: string;
@@ -105,10 +107,11 @@ export async function startTestApi(
   const calls = new MemoryCallStore();
   const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings });
   const speech = () => ({ engine: "none", usable: false, reason: "test", remedy: "none" });
+  const listening = new Listening({ calls: liveCalls, directory, eventLog, clock, log });
   const liveHub = new LiveHub({
     calls: liveCalls,
     directory,
-    eventLog,
+    listening,
     clock,
     log,
     metrics,
@@ -141,7 +144,7 @@ export async function startTestApi(
     readiness: () => ({ ready: true, reasons: [] }),
     statusFacts: () => ({ version: "test", startedAt: new Date(0).toISOString(), adapters: {}, addresses: {} }),
   });
-  const components = [liveCalls, liveHub, refusals, deadLetters, http];
+  const components = [liveCalls, listening, liveHub, refusals, deadLetters, http];
   for (const component of components) await component.start();
   const port = http.address!.port;
   const url = `http://127.0.0.1:${port}`;
@@ -168,6 +171,7 @@ export async function startTestApi(
     objects,
     liveCalls,
     liveHub,
+    listening,
     tenantSettings,
     logLines,
     oneTimePassword,

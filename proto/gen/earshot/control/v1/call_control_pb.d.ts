@@ -364,7 +364,8 @@ export declare const CallControl: GenService<{
     output: typeof ListCallsResponseSchema;
   },
   /**
-   * First every call that is up, each as UPDATED, then one SYNCED, then what changes. A client that reads too slowly is ended with RESOURCE_EXHAUSTED.
+   * First every call that is up, each as UPDATED, then one SYNCED, then what changes: each call as it stands when its turn comes, so that a client
+   * that reads slowly sees fewer states in between.
    *
    * @generated from rpc earshot.control.v1.CallControl.WatchCalls
    */

@@ -1,0 +1,212 @@
+/** Call control as a program uses it: over a real connection, on the real directory and event log, for two tenants. */
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { type GrpcClient, grpcClient } from "@earshot/platform/grpc/client.ts";
+import { GrpcServer } from "@earshot/platform/grpc/server.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { CallControl, CallChange_Kind as Kind } from "@earshot/proto/gen/earshot/control/v1/call_control_pb.js";
+import { topics } from "@earshot/proto/topics.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { callEnded, callStarted } from "../testing/example-events.ts";
+import { eventually, startTestApi, type TestApi } from "../testing/test-api.ts";
+import { callControlService } from "./call-control-service.ts";
+
+let api: TestApi;
+let server: GrpcServer;
+let clients: GrpcClient<typeof CallControl>[] = [];
+
+beforeEach(async () => {
+  api = await startTestApi();
+  server = new GrpcServer({
+    name: "call-control",
+    host: "127.0.0.1",
+    port: 0,
+    portEnv: "EARSHOT_GRPC_PORT",
+    tls: undefined,
+    limits: { messageBytes: 4096, calls: 50, callsEnv: "EARSHOT_GRPC_CALLS" },
+    log: silentLog,
+    metrics: createMetrics(),
+    clock: systemClock,
+  });
+  server.add(CallControl, callControlService({ ...api, clock: systemClock, streamsPerTenant: 2 }));
+  await server.start();
+});
+afterEach(async () => {
+  for (const client of clients) client.close();
+  clients = [];
+  await server.stop(1000);
+  await api.stop();
+});
+
+function withKey(token = "first-key") {
+  const client = grpcClient(CallControl, {
+    url: `grpc://127.0.0.1:${server.port}`,
+    tls: {},
+    peer: "call control",
+    clock: systemClock,
+    messageBytes: 1024 * 1024,
+    token,
+  } as Parameters<typeof grpcClient>[1]);
+  clients.push(client as unknown as GrpcClient<typeof CallControl>);
+  return (client as unknown as GrpcClient<typeof CallControl>).call;
+}
+
+async function started(callId: string, tenant = api.tenants.first): Promise<void> {
+  await api.publish(topics.calls.name, callStarted(tenant, callId));
+  await eventually(
+    async () => api.liveCalls.get(tenant, callId),
+    (call) => call !== undefined,
+  );
+}
+
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => ({ category: "none" }),
+    (error: unknown) => error,
+  );
+const first = <T>(stream: AsyncIterable<T>) => stream[Symbol.asyncIterator]().next();
+
+test("lists the calls of the key's tenant that are up, and no others", async () => {
+  await started("mine");
+  await started("theirs", api.tenants.second);
+  const { calls } = await withKey().listCalls({});
+  expect(calls).toMatchObject([
+    { id: "mine", agent: "Ada", caller: "Grace", queue: "support", trunk: "PBX", termination: "", endedAtMs: 0 },
+  ]);
+  expect((await withKey("second-key").listCalls({})).calls.map(({ id }) => id)).toEqual(["theirs"]);
+});
+
+test("needs a key on every method; nobody acts on another tenant's call, on none, or on one that has ended", async () => {
+  await started("mine");
+  await started("theirs", api.tenants.second);
+  for (const key of ["", "wrong", "x".repeat(2000)]) {
+    expect(await failure(withKey(key).listCalls({}))).toMatchObject({ category: "unauthenticated" });
+    expect(await failure(first(withKey(key).watchCalls({})))).toMatchObject({ category: "unauthenticated" });
+    expect(await failure(first(withKey(key).listen({ callId: "mine" })))).toMatchObject({ category: "unauthenticated" });
+  }
+  const call = withKey();
+  for (const callId of ["theirs", "nowhere"])
+    for (const act of [call.pauseRecording, call.resumeRecording, call.stopRecording])
+      expect(await failure(act({ callId }))).toMatchObject({ category: "not_found" });
+  expect(await failure(first(call.listen({ callId: "theirs" })))).toMatchObject({ category: "not_found" });
+  for (const callId of ["", "x".repeat(101)])
+    expect(await failure(call.stopRecording({ callId }))).toMatchObject({ category: "invalid_request" });
+  expect(await failure(call.pauseRecording({ callId: "mine", reason: "r".repeat(201) }))).toMatchObject({ category: "invalid_request" });
+  expect(await failure(call.pauseRecording({ callId: "mine", reason: "r".repeat(10_000) }))).toMatchObject({ category: "rate_limited" });
+  await api.publish(topics.calls.name, callEnded(api.tenants.first, "mine"));
+  await eventually(
+    async () => api.liveCalls.get(api.tenants.first, "mine")?.endedAt,
+    (endedAt) => endedAt !== null,
+  );
+  expect(await failure(call.stopRecording({ callId: "mine" }))).toMatchObject({ category: "conflict" });
+  expect(await api.events(topics.commands.name)).toEqual([]);
+});
+
+test("pauses, resumes and stops: audited, and told to the gateways", async () => {
+  await started("mine");
+  const call = withKey();
+  expect(await call.pauseRecording({ callId: "mine", reason: "card number" })).toMatchObject({ callId: "mine" });
+  await call.resumeRecording({ callId: "mine" });
+  await call.stopRecording({ callId: "mine", reason: "no consent" });
+  const commands = (await api.events(topics.commands.name)).map(({ tenantId, callId, payload }) => ({ tenantId, callId, payload }));
+  const of = { tenantId: api.tenants.first, callId: "mine" };
+  expect(commands).toMatchObject([
+    { ...of, payload: { value: { command: { case: "pause", value: { reason: "card number" } } } } },
+    { ...of, payload: { value: { command: { case: "resume" } } } },
+    { ...of, payload: { value: { command: { case: "stop", value: { reason: "no consent" } } } } },
+  ]);
+  expect((await api.directory.auditLog(api.tenants.first, 1, 3)).data.map(({ action, subject }) => [action, subject])).toEqual([
+    ["call.stop", "mine"],
+    ["call.resume", "mine"],
+    ["call.pause", "mine"],
+  ]);
+});
+
+test("watches: what is up, a mark, then changes, each tenant its own; a stream beyond the limit is refused", async () => {
+  await started("up");
+  const seen: [Kind, string][] = [];
+  const call = withKey();
+  const controller = new AbortController();
+  const watching = (async () => {
+    for await (const change of call.watchCalls({}, { signal: controller.signal })) seen.push([change.kind, change.call?.id ?? ""]);
+  })().catch(() => {});
+  await eventually(
+    async () => seen.length,
+    (count) => count === 2,
+  );
+  await started("theirs", api.tenants.second);
+  await started("later");
+  await api.publish(topics.calls.name, callEnded(api.tenants.first, "up"));
+  await eventually(
+    async () => seen.length,
+    (count) => count >= 4,
+  );
+  expect(seen).toEqual([
+    [Kind.UPDATED, "up"],
+    [Kind.SYNCED, ""],
+    [Kind.UPDATED, "later"],
+    [Kind.ENDED, "up"],
+  ]);
+  const second = call.watchCalls({})[Symbol.asyncIterator]();
+  await second.next();
+  expect(await failure(first(call.watchCalls({})))).toMatchObject({ category: "rate_limited" });
+  expect((await first(withKey("second-key").watchCalls({}))).value).toMatchObject({ call: { id: "theirs" } });
+  controller.abort();
+  await watching;
+  await second.return?.();
+  // Those that have left make room.
+  await eventually(
+    async () => failure(first(call.watchCalls({}))),
+    (answer) => (answer as { category?: string }).category === "none",
+  );
+});
+
+test("listens under a lease, audited from start to end, and hears this call alone", async () => {
+  await started("heard");
+  const chunk = (callId: string, positionMs: number) => ({
+    id: `l-${callId}-${positionMs}`,
+    tenantId: api.tenants.first,
+    callId,
+    occurredAtMs: Date.now(),
+    payload: { case: "listenChunk" as const, value: { positionMs, sampleRate: 8000, pcm: Buffer.from([1, 2, 3, 4]) } },
+  });
+  const heard: number[] = [];
+  const listening = (async () => {
+    for await (const { positionMs, sampleRate, pcm } of withKey().listen({ callId: "heard" })) {
+      expect([sampleRate, [...pcm]]).toEqual([8000, [1, 2, 3, 4]]);
+      heard.push(positionMs);
+    }
+  })();
+  const [lease] = await eventually(
+    () => api.events(topics.commands.name),
+    (events) => events.length > 0,
+  );
+  expect(lease).toMatchObject({ callId: "heard", payload: { value: { command: { case: "listen" } } } });
+  await api.publish(topics.listen.name, chunk("other", 5));
+  await api.publish(topics.listen.name, chunk("heard", 100));
+  await api.publish(topics.listen.name, chunk("heard", 200));
+  await eventually(
+    async () => heard.length,
+    (count) => count === 2,
+  );
+  expect((await api.directory.auditLog(api.tenants.first, 1, 1)).data[0]).toMatchObject({ action: "call.listen.start", subject: "heard" });
+  // The call ends: so does the stream, without an error.
+  await api.publish(topics.calls.name, callEnded(api.tenants.first, "heard"));
+  await listening;
+  expect(heard).toEqual([100, 200]);
+
+  await started("left");
+  const reading = withKey().listen({ callId: "left" })[Symbol.asyncIterator]();
+  const next = reading.next();
+  await eventually(
+    () => api.events(topics.commands.name),
+    (events) => events.some(({ callId }) => callId === "left"),
+  );
+  await api.publish(topics.listen.name, chunk("left", 0));
+  expect((await next).value).toMatchObject({ positionMs: 0 });
+  await reading.return?.();
+  await eventually(
+    () => api.directory.auditLog(api.tenants.first, 1, 1),
+    ({ data }) => data[0]?.action === "call.listen.stop" && data[0].subject === "left",
+  );
+});
