@@ -110,6 +110,7 @@ describe("fallback: taking over", () => {
     await chain.start();
     const engineOf = async () => (await recognise(chain, pcm)).engine;
     expect([await engineOf(), await engineOf(), how.calls]).toEqual(["second", "second", 2]);
+    expect(chain.fault).toBe("passed over: first");
     // Open: not even asked.
     expect([await engineOf(), how.calls]).toEqual(["second", 2]);
     clock.advance(1000);
@@ -119,6 +120,7 @@ describe("fallback: taking over", () => {
     clock.advance(1000);
     how.broken = false;
     expect([await engineOf(), await engineOf(), how.calls]).toEqual(["first", "first", 5]);
+    expect(chain.fault).toBeUndefined();
     await chain.stop(0);
   });
 

@@ -73,6 +73,7 @@ describe("the spool", () => {
     };
     write(100);
     log.isAway = true;
+    expect(spooling.health(), "what comes now has room").toEqual({ state: "degraded", detail: away.detail });
     write(500);
     await spooling.publish(spec.name, "k", bytes(`${i++}`));
     expect(spooling.health()).toMatchObject({ state: "degraded", detail: expect.stringContaining("501 records wait in the spool") });

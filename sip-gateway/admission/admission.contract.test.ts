@@ -61,6 +61,18 @@ test("limits of the trunk and of all calls answer 503 with Retry-After, and end 
   expect(await under.metrics.expose()).toMatch(/earshot_sip_invites_total\{outcome="max_calls"\} 1/);
 });
 
+test("an event log that takes nothing: new calls get 503 and the reason, those that are up go on", async () => {
+  under = await GatewayUnderTest.start();
+  const up = await under.client();
+  expect((await up.start()).status).toBe(200);
+  under.eventLog.full = true;
+  const refused = await (await under.client()).start();
+  expect([refused.startLine, headerOf(refused, "retry-after")]).toEqual(["SIP/2.0 503 Nothing Can Be Recorded Now", "5"]);
+  expect(under.gateway.liveCalls()).toBe(1);
+  under.eventLog.full = false;
+  expect((await (await under.client()).start()).status).toBe(200);
+});
+
 test("refused INVITEs hold no place: a limit of one still admits one", async () => {
   under = await GatewayUnderTest.start({ settings: { maxCalls: 1 } });
   for (let i = 0; i < 3; i++) expect((await (await under.client()).start({ ...session, headers: [] })).status).toBe(421);
