@@ -303,11 +303,13 @@ export class CallPartition {
   }
 
   async #giveUp(saving: boolean): Promise<void> {
-    const { settings, log, shared } = this.#deps;
+    const { settings, log, shared, clock, eventLog } = this.#deps;
     const saved = saving && (await this.#saveAll());
     if (saving && !saved)
       log.warn({ partition: this.index }, "the state of calls could not be saved in time; the next worker hears more of them again");
     this.#given = true;
+    // Also what was said while the states were saved: the next worker looks at the log for it, once, when it begins.
+    if (saving) await within(clock, settings.handOverMs, eventLog.flush());
     await this.#finisher.abandon();
     for (const session of this.sessions.values()) {
       await session.drop();
@@ -318,12 +320,11 @@ export class CallPartition {
   }
 
   async #saveAll(): Promise<boolean> {
-    const { clock, settings, checkpointer, eventLog } = this.#deps;
+    const { clock, settings, checkpointer } = this.#deps;
     const sessions = [...this.sessions.values()];
     const save = async (): Promise<void> => {
       await Promise.all(sessions.map(({ recorder }) => recorder.flush()));
       await checkpointer.save(sessions, () => this.mediaNext);
-      await eventLog.flush();
     };
     return within(clock, settings.handOverMs, save());
   }
