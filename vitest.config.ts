@@ -25,6 +25,8 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          // Real calls in real time beside whatever else the machine does: what fails once is played once more, and the report says so.
+          retry: 1,
         },
       },
     ],
