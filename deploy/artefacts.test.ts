@@ -11,8 +11,8 @@ import { settingsDocument } from "./settings.ts";
 const root = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, "utf8");
 const settings = new Set(settingsDocument().match(/EARSHOT_[A-Z0-9_]+/g));
-/** Of the compose file and the image themselves, not of the product. */
-const ofTheFiles = new Set(["EARSHOT_VERSION", "EARSHOT_PASSWORD"]);
+/** Of the compose file and the image themselves, and of the commands that are clients of the product. */
+const ofTheFiles = new Set(["EARSHOT_VERSION", "EARSHOT_PASSWORD", "EARSHOT_API_KEY", "EARSHOT_API_URL", "EARSHOT_GRPC_URL"]);
 
 type Service = {
   image: string;
