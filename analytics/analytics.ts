@@ -165,19 +165,22 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     statusFacts,
   };
   const http = new HttpServer(context);
-  const { port: grpcPort, certFile, keyFile, clientCaFile, streamsPerTenant, ...grpcLimits } = settings.grpc;
+  const { port: grpcPort, certFile, keyFile, clientCaFile, messageBytes, calls: grpcCalls, ...streamLimits } = settings.grpc;
   const grpc = new GrpcServer({
     name: "call-control",
     host: settings.api.httpHost,
     port: grpcPort,
     portEnv: "EARSHOT_GRPC_PORT",
     tls: serverTls({ certFile, keyFile, clientCaFile }),
-    limits: { ...grpcLimits, callsEnv: "EARSHOT_GRPC_CALLS" },
+    limits: { messageBytes, calls: grpcCalls, callsEnv: "EARSHOT_GRPC_CALLS" },
     log,
     metrics,
     clock,
   });
-  grpc.add(CallControl, callControlService({ ...context, listening, streamsPerTenant }));
+  grpc.add(
+    CallControl,
+    callControlService({ ...context, listening, limits: { ...streamLimits, callsPerMinute: settings.api.requestsPerMinute } }),
+  );
   let oneTimePassword: string | undefined;
   const bootstrap: Component = {
     name: "bootstrap",

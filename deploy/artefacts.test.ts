@@ -18,6 +18,7 @@ type Service = {
   image: string;
   user?: string;
   environment?: Record<string, string>;
+  ports?: string[];
   healthcheck?: { test: string[] };
   restart?: string;
   read_only?: boolean;
@@ -55,6 +56,11 @@ describe("compose.yaml", () => {
     }
   });
 
+  it("opens call control where the API serves it, to this host alone", () => {
+    const { environment, ports } = compose.services.api!;
+    expect(ports).toContain(`127.0.0.1:${environment!.EARSHOT_GRPC_PORT}:${environment!.EARSHOT_GRPC_PORT}`);
+  });
+
   it("asks for every password, and the example names each", () => {
     const asked = new Set([...read("deploy/compose.yaml").matchAll(/\$\{([A-Z0-9_]+):\?/g)].map(([, name]) => name));
     const example = new Set([...read("deploy/compose.env.example").matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => name));
@@ -83,12 +89,17 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
   };
   type Probe = { httpGet: { path: string } };
   type Container = {
-    env: { name: string }[];
+    env: { name: string; value?: string }[];
+    ports: Port[];
     readinessProbe: Probe;
     livenessProbe: Probe;
     securityContext: { readOnlyRootFilesystem: boolean };
   };
-  type Spec = { template?: { spec: { hostNetwork?: boolean; securityContext: { runAsNonRoot: boolean }; containers: Container[] } } };
+  type Port = { name: string; port?: number; containerPort?: number };
+  type Spec = {
+    ports?: Port[];
+    template?: { spec: { hostNetwork?: boolean; securityContext: { runAsNonRoot: boolean }; containers: Container[] } };
+  };
 
   it("runs every role as a plain user with probes and a disruption budget", () => {
     const all = render();
@@ -108,6 +119,18 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
       for (const { name } of pod.containers[0]!.env) expect(settings).toContain(name);
     }
     expect(all.filter(({ kind }) => kind === "PodDisruptionBudget")).toHaveLength(4);
+  });
+
+  it("serves call control on the API's service unless told otherwise", () => {
+    const served = (all: ReturnType<typeof render>) => {
+      const { env, ports } = all.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "x-analytics-api")!.spec.template!
+        .spec.containers[0]!;
+      const service = all.find(({ kind, metadata }) => kind === "Service" && metadata.name === "x-api")!;
+      const named = (list: readonly Port[]) => list.find(({ name }) => name === "grpc");
+      return [env.find(({ name }) => name === "EARSHOT_GRPC_PORT")?.value, named(ports)?.containerPort, named(service.spec.ports!)?.port];
+    };
+    expect(served(render())).toEqual(["50052", 50052, 50052]);
+    expect(served(render("--set", "api.grpcPort=0"))).toEqual([undefined, undefined, undefined]);
   });
 
   it("scales and opens what the values say", () => {

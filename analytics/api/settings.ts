@@ -77,7 +77,7 @@ export const apiSettings = {
     env: "EARSHOT_REQUESTS_PER_MINUTE",
     schema: whole(10, 10_000_000),
     default: 12_000,
-    describe: "API requests of one source address per minute.",
+    describe: "API requests of one source address per minute; calls over gRPC are counted apart.",
     atLimit: "429 with Retry-After.",
   }),
   bodyBytes: setting({

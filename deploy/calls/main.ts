@@ -85,6 +85,7 @@ try {
       );
   } else if (command === "listen") {
     const out = createWriteStream(file);
+    out.on("error", (error) => fail(`${file} cannot be written: ${error.message}`));
     let rate = 0;
     for await (const { pcm, sampleRate } of call.listen({ callId: id }, { signal: leave.signal })) {
       if (rate === 0) console.log(`Listening at ${sampleRate} samples per second into ${file}; Ctrl-C ends it.`);

@@ -57,7 +57,11 @@ function say(name: string, text: string): void {
 function banner(roles: readonly RoleProcess[], servers: Servers): string {
   const lines = roles.map(({ name, role, ports, process: { pid } }) => {
     const serves =
-      role === "sip-gateway" ? `sip 127.0.0.1:${ports.sip}, ` : role === "analytics-api" ? `web http://localhost:${ports.http}, ` : "";
+      role === "sip-gateway"
+        ? `sip 127.0.0.1:${ports.sip}, `
+        : role === "analytics-api"
+          ? `web http://localhost:${ports.http}, call control grpc://localhost:${ports.grpc}, `
+          : "";
     return `    ${name.padEnd(12)} pid ${String(pid).padEnd(8)} ${serves}operations http://127.0.0.1:${ports.operations}`;
   });
   const password = roles

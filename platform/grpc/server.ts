@@ -25,8 +25,12 @@ type SurfaceCall = Pick<ServerUnaryCall<unknown, unknown>, "metadata" | "getPeer
 
 /** One call that is served. */
 export type ServerCall = {
-  /** Aborted when the client cancels, its deadline passes or its connection is lost: a handler then ends soon. */
+  /** Aborted when the client cancels, its deadline passes, its connection is lost, or `end` was called: a handler then ends soon. */
   readonly signal: AbortSignal;
+  /** Aborted when the server stops: a handler that would go on for ever ends its call then, others may finish. */
+  readonly stopping: AbortSignal;
+  /** Ends the call with this error from outside the handler's own flow, also where the client reads nothing of what was sent. */
+  end(error: EarshotError): void;
   /** The client's address, without port. */
   readonly address: string;
   /** A value of the request's metadata. */
@@ -65,6 +69,9 @@ export type GrpcServerOptions = {
   readonly clock: Clock;
 };
 
+/** A stopping server waits so long for clients to take the end of their calls. */
+const takeEndMs = 1000;
+
 export class GrpcServer implements Component {
   readonly name: string;
   readonly #options: GrpcServerOptions;
@@ -74,7 +81,10 @@ export class GrpcServer implements Component {
   readonly #services: string[] = [];
   readonly #answered;
   readonly #inFlight;
+  readonly #stopping = new AbortController();
   #calls = 0;
+  /** Told when no handler is at work any more. */
+  #idle = () => {};
   #port: number | undefined;
 
   constructor(options: GrpcServerOptions) {
@@ -136,19 +146,25 @@ export class GrpcServer implements Component {
     this.setServing(true);
   }
 
-  /** Clients are told to go elsewhere; calls under way may go on until the deadline. */
+  /** Clients are told to go elsewhere; calls under way may go on until the deadline. A client that does not take the end of its call is cut off. */
   async stop(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options;
     this.setServing(false);
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(deadlineMs, () => {
+      const cutOff = (): void => {
         this.#server.forceShutdown();
         resolve();
-      });
+      };
+      const cancels = [clock.after(deadlineMs, cutOff)];
+      this.#idle = () => void cancels.push(clock.after(Math.min(takeEndMs, deadlineMs), cutOff));
       this.#server.tryShutdown(() => {
-        cancel();
+        for (const cancel of cancels) cancel();
         resolve();
       });
+      if (this.#calls === 0) this.#idle();
+      this.#stopping.abort();
     });
+    this.#idle = () => {};
     this.#port = undefined;
   }
 
@@ -183,11 +199,18 @@ export class GrpcServer implements Component {
   async #run(path: string, call: SurfaceCall, answer: (context: ServerCall) => Promise<unknown>): Promise<unknown> {
     const { limits, name } = this.#options;
     const controller = new AbortController();
+    let ended: EarshotError | undefined;
     // A stream of a lost client errs; that it is lost is told by `cancelled`.
     call.on("error", () => {});
     call.on("cancelled", () => controller.abort());
     const context: ServerCall = {
       signal: controller.signal,
+      stopping: this.#stopping.signal,
+      end: (error) => {
+        if (controller.signal.aborted) return;
+        ended = error;
+        controller.abort();
+      },
       address: call.getPeer().replace(/:\d+$/, ""),
       header: (key) => call.metadata.get(key)[0]?.toString(),
     };
@@ -199,15 +222,25 @@ export class GrpcServer implements Component {
           retryAfterMs: 1000,
         });
       await answer(context);
+      if (ended !== undefined) throw ended;
       this.#answered.inc({ method: path, outcome: "ok" });
       return undefined;
-    } catch (error) {
-      const outcome = controller.signal.aborted ? "cancelled" : error instanceof EarshotError ? error.category : "bug";
+    } catch (failure) {
+      const error = ended ?? failure;
+      const outcome =
+        ended !== undefined
+          ? ended.category
+          : controller.signal.aborted
+            ? "cancelled"
+            : error instanceof EarshotError
+              ? error.category
+              : "bug";
       this.#answered.inc({ method: path, outcome });
       if (outcome === "bug") this.#log.error({ err: error, method: path }, "A gRPC call failed");
       return error;
     } finally {
       this.#inFlight.set({ server: name }, --this.#calls);
+      if (this.#calls === 0) this.#idle();
     }
   }
 }
@@ -222,7 +255,7 @@ async function pump(source: AsyncIterable<unknown>, call: Writable, signal: Abor
     if (signal.aborted) return;
     if (!call.write(message)) await drained(call, signal);
   }
-  call.end();
+  if (!signal.aborted) call.end();
 }
 
 function drained(call: Writable, signal: AbortSignal): Promise<void> {

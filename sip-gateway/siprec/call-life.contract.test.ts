@@ -69,7 +69,9 @@ test("a stop by command ends the session with a BYE and a named termination, onc
   expect(under.gateway.liveCalls()).toBe(1);
   under.command(onlyCall(), stop);
   under.command(onlyCall(), stop);
-  expect((await client.wire.next((one) => one.method === "BYE", "BYE")).method).toBe("BYE");
+  const bye = await client.wire.next((one) => one.method === "BYE", "BYE");
+  // Who stopped it and why stays here.
+  expect(headerOf(bye, "reason")).toBe('SIP;cause=200;text="The recording was stopped."');
   expect(under.calls("callEnded")).toMatchObject([{ termination: "stopped", detail: "Stopped by key:crm: no consent" }]);
   expect([under.gateway.liveCalls(), under.media.usedPairs]).toEqual([0, 0]);
 });

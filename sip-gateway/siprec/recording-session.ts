@@ -379,6 +379,8 @@ export class RecordingSession {
 
 /** RFC 3326: tells the peer why. */
 function byeReason(termination: Termination, detail: string): SipHeaders {
+  // Who stopped it, and why, is for the tenant's own eyes: the peer may be anybody's.
+  if (termination === "stopped") return [["Reason", 'SIP;cause=200;text="The recording was stopped."']];
   const status = termination === "media_timeout" || termination === "session_timer" ? 408 : 503;
   return [["Reason", `SIP;cause=${termination === "max_duration" ? 200 : status};text="${detail.replace(/["\\\r\n]/g, "")}"`]];
 }

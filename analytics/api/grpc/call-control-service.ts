@@ -1,17 +1,23 @@
 /** earshot.control.v1.CallControl: what programs do with the calls that are up. The same rights, audit and errors as REST. */
+import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { Handlers, ServerCall } from "@earshot/platform/grpc/server.ts";
 import type { LiveCall } from "@earshot/proto/api/live.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { type CallControl as CallControlService, CallChange_Kind as Kind } from "@earshot/proto/gen/earshot/control/v1/call_control_pb.js";
 import { bearerOf, type Identity, identify } from "../../access/identity.ts";
+import { AddressLimit } from "../../live/address-limit.ts";
 import type { Listening } from "../../live/listening.ts";
 import { type CallAction, CallControl, longestReason } from "../call-control.ts";
 import type { ApiContext } from "../context.ts";
 import { Mailbox } from "./mailbox.ts";
+import type { grpcSettings } from "./settings.ts";
 
 type Context = Pick<ApiContext, "calls" | "liveCalls" | "directory" | "eventLog" | "clock"> & {
   readonly listening: Listening;
-  readonly streamsPerTenant: number;
+  readonly limits: Pick<SettingsOf<typeof grpcSettings>, "streamsPerTenant" | "watchedChanges" | "recheckMs"> & {
+    /** Calls of one source address. */
+    readonly callsPerMinute: number;
+  };
 };
 
 /** Chunks of 100 ms that wait for a listener; beyond, the oldest are left out and positions jump: better a gap than a lag. */
@@ -22,16 +28,22 @@ const ofCalls = new Set<string>(["call.started", "call.updated", "call.ended", "
 const longestId = 100;
 
 export function callControlService(context: Context): Handlers<typeof CallControlService> {
-  const { directory, liveCalls, listening } = context;
+  const { directory, liveCalls, listening, limits, clock } = context;
   const control = new CallControl(context);
+  const knocks = new AddressLimit(clock, limits.callsPerMinute);
   const streams = new Map<string, number>();
 
+  const lookUp = (call: ServerCall) =>
+    identify(directory, { bearer: bearerOf({ authorization: call.header("authorization") }), cookie: undefined });
   const who = async (call: ServerCall): Promise<Identity> => {
-    const identity = await identify(directory, { bearer: bearerOf({ authorization: call.header("authorization") }), cookie: undefined });
-    if (identity === undefined)
-      throw new EarshotError("unauthenticated", "login_required", "This needs an API key.", {
-        remedy: "Send the metadata authorization: Bearer with a key of Settings > API keys.",
+    const waitMs = knocks.knock(call.address);
+    if (waitMs > 0)
+      throw new EarshotError("rate_limited", "too_many_requests", "Too many calls from this address.", {
+        remedy: "Wait a moment, or raise EARSHOT_REQUESTS_PER_MINUTE.",
+        retryAfterMs: waitMs,
       });
+    const identity = await lookUp(call);
+    if (identity === undefined) throw keyNeeded();
     return identity;
   };
   const checkId = (id: string): string => {
@@ -47,18 +59,30 @@ export function callControlService(context: Context): Handlers<typeof CallContro
     await control.act(identity, checkId(callId), action, reason);
     return { callId };
   };
-  /** Counts a stream for as long as it lasts. @throws EarshotError rate_limited */
-  const stream = async function* <T>(tenant: string, source: () => AsyncIterable<T>): AsyncIterable<T> {
+  /** Counts a stream for as long as it lasts, which is no longer than its key is valid and this server runs. @throws EarshotError rate_limited */
+  const stream = async function* <T>(tenant: string, call: ServerCall, source: () => AsyncIterable<T>): AsyncIterable<T> {
     const open = streams.get(tenant) ?? 0;
-    if (open >= context.streamsPerTenant)
+    if (open >= limits.streamsPerTenant)
       throw new EarshotError("rate_limited", "too_many_streams", "Too many streams of this tenant are open.", {
         remedy: "End others, or raise EARSHOT_GRPC_STREAMS.",
         retryAfterMs: 1000,
       });
     streams.set(tenant, open + 1);
+    const onStop = () => call.end(new EarshotError("unavailable", "server_stopping", "This server stops.", { remedy: "Connect again." }));
+    call.stopping.addEventListener("abort", onStop);
+    const cancelRecheck = clock.every(limits.recheckMs, () => {
+      lookUp(call).then(
+        (identity) => identity?.tenant.id === tenant || call.end(keyNeeded()),
+        // Who cannot be looked up now stays who it was: the directory is away.
+        () => {},
+      );
+    });
     try {
+      if (call.stopping.aborted) onStop();
       yield* source();
     } finally {
+      cancelRecheck();
+      call.stopping.removeEventListener("abort", onStop);
       const left = streams.get(tenant)! - 1;
       if (left === 0) streams.delete(tenant);
       else streams.set(tenant, left);
@@ -73,13 +97,14 @@ export function callControlService(context: Context): Handlers<typeof CallContro
 
     async *watchCalls(_request, call) {
       const { tenant } = await who(call);
-      yield* stream(tenant.id, async function* () {
-        // The call as it stands when its turn comes: however slowly somebody reads, no more waits than there are calls.
+      yield* stream(tenant.id, call, async function* () {
+        // Of each call the state when its turn comes. What has ended waits too, so that a limit is needed.
         const changes = new Mailbox<LiveCall>(call.signal, Number.POSITIVE_INFINITY);
         const stopWatching = liveCalls.onEvent((of, event) => {
           if (of !== tenant.id || !ofCalls.has(event.type)) return;
           const changed = "call" in event ? event.call : liveCalls.get(of, event.callId);
           if (changed !== undefined) changes.put(changed.id, changed);
+          if (changes.size > limits.watchedChanges) changes.fail(tooSlow());
         });
         try {
           for (const up of liveCalls.list(tenant.id).filter(isUp)) yield { kind: Kind.UPDATED, call: callOf(up) };
@@ -97,7 +122,7 @@ export function callControlService(context: Context): Handlers<typeof CallContro
 
     async *listen({ callId }, call) {
       const identity = await who(call);
-      yield* stream(identity.tenant.id, async function* () {
+      yield* stream(identity.tenant.id, call, async function* () {
         const chunks = new Mailbox<{ positionMs: number; sampleRate: number; pcm: Uint8Array }>(call.signal, waitingChunks);
         const ear = await listening.open(identity, checkId(callId), {
           heard: ({ chunk }) => chunks.put(chunk.positionMs, chunk),
@@ -112,6 +137,15 @@ export function callControlService(context: Context): Handlers<typeof CallContro
     },
   };
 }
+
+const keyNeeded = () =>
+  new EarshotError("unauthenticated", "login_required", "This needs an API key.", {
+    remedy: "Send the metadata authorization: Bearer with a key of Settings > API keys.",
+  });
+const tooSlow = () =>
+  new EarshotError("rate_limited", "watched_too_slowly", "More calls have changed than wait for one watcher.", {
+    remedy: "Watch again and read faster, or raise EARSHOT_GRPC_WATCH_CHANGES.",
+  });
 
 const isUp = (call: LiveCall): boolean => call.endedAt === null;
 

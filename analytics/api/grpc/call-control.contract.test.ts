@@ -4,6 +4,7 @@ import { type GrpcClient, grpcClient } from "@earshot/platform/grpc/client.ts";
 import { GrpcServer } from "@earshot/platform/grpc/server.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { hashToken } from "@earshot/platform/secrets/token.ts";
 import { CallControl, CallChange_Kind as Kind } from "@earshot/proto/gen/earshot/control/v1/call_control_pb.js";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -28,7 +29,14 @@ beforeEach(async () => {
     metrics: createMetrics(),
     clock: systemClock,
   });
-  server.add(CallControl, callControlService({ ...api, clock: systemClock, streamsPerTenant: 2 }));
+  server.add(
+    CallControl,
+    callControlService({
+      ...api,
+      clock: systemClock,
+      limits: { streamsPerTenant: 2, watchedChanges: 20, recheckMs: 100, callsPerMinute: 60 },
+    }),
+  );
   await server.start();
 });
 afterEach(async () => {
@@ -210,3 +218,83 @@ test("listens under a lease, audited from start to end, and hears this call alon
     ({ data }) => data[0]?.action === "call.listen.stop" && data[0].subject === "left",
   );
 });
+
+test("a key that is withdrawn, and a server that stops, end their streams at once, though nobody reads", async () => {
+  await started("up");
+  const { first: tenant } = api.tenants;
+  const { id } = await api.directory.createApiKey(tenant, "short-lived", "short", hashToken("short-lived-key"));
+  const call = withKey("short-lived-key");
+  const withdrawn = call.watchCalls({})[Symbol.asyncIterator]();
+  await withdrawn.next();
+  const deaf = call.listen({ callId: "up" })[Symbol.asyncIterator]();
+  const hearing = failure(deaf.next());
+  await eventually(
+    () => api.directory.auditLog(tenant, 1, 1),
+    ({ data }) => data[0]?.action === "call.listen.start",
+  );
+  await api.directory.deleteApiKey(tenant, id);
+  expect(await hearing).toMatchObject({ category: "unauthenticated" });
+  await withdrawn.next();
+  expect(await failure(withdrawn.next())).toMatchObject({ category: "unauthenticated" });
+  await eventually(
+    () => api.directory.auditLog(tenant, 1, 1),
+    ({ data }) => data[0]?.action === "call.listen.stop",
+  );
+
+  const told = withKey().watchCalls({})[Symbol.asyncIterator]();
+  await told.next();
+  await told.next();
+  const next = failure(told.next());
+  const began = performance.now();
+  await server.stop(20_000);
+  expect(await next).toMatchObject({ category: "unavailable", code: "server_stopping" });
+  expect(performance.now() - began).toBeLessThan(5000);
+});
+
+test("a watcher that never reads holds neither memory nor the stop up; one that reads on is told that it was too slow", async () => {
+  const { first: tenant } = api.tenants;
+  for (let i = 0; i < 40; i++) await api.publish(topics.calls.name, bigCall(tenant, `up-${i}`));
+  await eventually(
+    async () => api.liveCalls.count(tenant),
+    (count) => count === 40,
+  );
+  const stuck = withKey().watchCalls({})[Symbol.asyncIterator]();
+  await stuck.next();
+  const slow = withKey().watchCalls({})[Symbol.asyncIterator]();
+  await slow.next();
+  // More than the connection takes unread is on its way already; these wait, and are too many.
+  for (let i = 0; i < 40; i++) await api.publish(topics.calls.name, callEnded(tenant, `up-${i}`));
+  await eventually(
+    async () => api.liveCalls.count(tenant),
+    (count) => count === 0,
+  );
+  expect(
+    await failure(
+      (async () => {
+        while ((await slow.next()).done !== true);
+      })(),
+    ),
+  ).toMatchObject({ category: "rate_limited", code: "watched_too_slowly" });
+  const began = performance.now();
+  await server.stop(20_000);
+  expect(performance.now() - began).toBeLessThan(5000);
+});
+
+test("one address may not try keys without end", async () => {
+  const answers = [];
+  for (let i = 0; i < 62; i++) answers.push(await failure(withKey(`guess-${i}`).listCalls({})));
+  expect(answers[59]).toMatchObject({ category: "unauthenticated" });
+  expect(answers[60]).toMatchObject({ category: "rate_limited", code: "too_many_requests" });
+});
+
+/** As many and as long names as a PBX may give: some 30 kB. */
+function bigCall(tenant: TestApi["tenants"]["first"], callId: string) {
+  const event = callStarted(tenant, callId);
+  const started = event.payload as Extract<typeof event.payload, { case: "callStarted" }>;
+  const legs = Array.from({ length: 60 }, (_, index) => ({
+    ...started.value.legs![0]!,
+    index,
+    participant: { name: "n".repeat(500), address: "a" },
+  }));
+  return { ...event, payload: { ...started, value: { ...started.value, legs } } } as typeof event;
+}

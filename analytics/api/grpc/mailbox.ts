@@ -3,6 +3,7 @@ export class Mailbox<T> implements AsyncIterable<T> {
   readonly #waiting = new Map<string | number, T>();
   readonly #most: number;
   #closed = false;
+  #failure: Error | undefined;
   #wake = () => {};
 
   /**
@@ -25,6 +26,18 @@ export class Mailbox<T> implements AsyncIterable<T> {
     this.#wake();
   }
 
+  /** Values that wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** What waits is let go of, and reading ends with this error. */
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#waiting.clear();
+    this.close();
+  }
+
   /** Reading ends after what waits. */
   close(): void {
     this.#closed = true;
@@ -38,6 +51,7 @@ export class Mailbox<T> implements AsyncIterable<T> {
         yield value;
       }
       if (this.#waiting.size > 0) continue;
+      if (this.#failure !== undefined) throw this.#failure;
       if (this.#closed) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

@@ -38,6 +38,20 @@ export const grpcSettings = {
     describe: "watches and listenings of one tenant over gRPC at once",
     atLimit: "a further one is refused with RESOURCE_EXHAUSTED",
   }),
+  watchedChanges: setting({
+    env: "EARSHOT_GRPC_WATCH_CHANGES",
+    schema: whole(10, 1_000_000),
+    default: 10_000,
+    describe: "changed calls that wait for a watcher that reads slowly; of each call only the newest state waits",
+    atLimit: "the watch is ended with RESOURCE_EXHAUSTED; the client begins another, which tells every call that is up",
+  }),
+  recheckMs: setting({
+    env: "EARSHOT_GRPC_RECHECK_MS",
+    schema: whole(100, 600_000),
+    default: 10_000,
+    describe: "how often the API key behind a watch or a listening is looked up again (ms)",
+    atLimit: "where it was withdrawn, or its tenant suspended, the stream is ended with UNAUTHENTICATED",
+  }),
   messageBytes: setting({
     env: "EARSHOT_GRPC_MESSAGE_BYTES",
     schema: whole(1024, 16 * 1024 * 1024),

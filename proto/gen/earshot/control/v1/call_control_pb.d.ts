@@ -365,7 +365,7 @@ export declare const CallControl: GenService<{
   },
   /**
    * First every call that is up, each as UPDATED, then one SYNCED, then what changes: each call as it stands when its turn comes, so that a client
-   * that reads slowly sees fewer states in between.
+   * that reads slowly sees fewer states in between, and one for which too many calls have changed is ended with RESOURCE_EXHAUSTED.
    *
    * @generated from rpc earshot.control.v1.CallControl.WatchCalls
    */
