@@ -1,4 +1,6 @@
 /** Two workers on one log: what the second makes of a call that it takes over is what one worker alone would have made of it. */
+import type { SubscribeOptions, Subscription } from "@earshot/platform/event-log/port.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Pipeline } from "./pipeline.ts";
 import { syntheticSpeech } from "./testing/call-audio.ts";
@@ -257,5 +259,41 @@ describe("what else may happen around a hand-over", () => {
     await harness.until(() => harness.stage("record")?.outcome === "done", 10_000);
     await harness.until(() => [...harness.objectStore.objects.keys()].length === 1);
     expectSame(harness, "still", calm);
+  });
+
+  it("keeps none of several partitions when one of them cannot be taken up", async () => {
+    const calm = await undisturbed();
+    const harness = await start();
+    const half = other(harness);
+    const log = harness.eventLog;
+    const subscribe = log.subscribe.bind(log);
+    const read = log.read.bind(log);
+    let refused = 0;
+    // The first worker that comes gets a second partition, which cannot be read. Before it is asked again, its first one goes to the next worker.
+    const withAnother = (options: SubscribeOptions): Promise<Subscription> =>
+      subscribe({ ...options, assigned: () => expect(options.assigned?.([0, 1])).rejects.toThrow("away") });
+    log.bounds = async (topic) => [0, 1].map((partition) => ({ partition, first: 0, next: log.topics.get(topic)?.length ?? 0 }));
+    log.read = async (topic, partition, from, most) => {
+      if (partition === 0) return read(topic, 0, from, most);
+      await harness.until(() => half.liveCalls === 1);
+      refused++;
+      throw new EarshotError("unavailable", "broker_away", "away");
+    };
+    const next = other(harness);
+    await send(harness, "half", {
+      [inMidSentence]: async () => {
+        await harness.until(() => harness.finals().length >= 2);
+        log.subscribe = withAnother;
+        await half.start();
+        log.subscribe = subscribe;
+        await harness.pipeline.stop(2000);
+        await harness.until(() => refused === 1 && half.liveCalls === 0);
+        await harness.eventLog.lose();
+        await next.start();
+      },
+    });
+    await harness.until(() => harness.stage("record")?.outcome === "done", 10_000);
+    await harness.until(() => [...harness.objectStore.objects.keys()].length === 1);
+    expectSame(harness, "half", calm);
   });
 });

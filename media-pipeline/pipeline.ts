@@ -146,7 +146,7 @@ class MediaPipeline implements Pipeline {
         from: "earliest",
         maxAttempts: attemptsWhileUnavailable,
         handle: (batch) => this.#handle(batch),
-        assigned: (partitions) => this.#assigned(partitions),
+        assigned: (partitions) => this.#takenOver(partitions),
         revoked: (partitions, why) => this.#revoked(partitions, why),
       });
     } catch (error) {
@@ -186,6 +186,19 @@ class MediaPipeline implements Pipeline {
     if (partition === undefined)
       throw new EarshotError("unavailable", "partition_not_taken_up", "The calls of a partition are not taken up yet.");
     await partition.handle(batch);
+  }
+
+  /**
+   * All of them or none: where one cannot be taken up, the event log asks again only for as long as they are ours, and tells nobody when they
+   * go in between. What was taken up by then would live on beside its next owner.
+   */
+  async #takenOver(partitions: readonly number[]): Promise<void> {
+    try {
+      await this.#assigned(partitions);
+    } catch (error) {
+      await this.#revoked(partitions, "lost");
+      throw error;
+    }
   }
 
   /** @throws EarshotError where log or spool cannot be used now: then it is tried again */

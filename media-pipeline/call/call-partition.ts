@@ -304,12 +304,12 @@ export class CallPartition {
 
   async #giveUp(saving: boolean): Promise<void> {
     const { settings, log, shared, clock, eventLog } = this.#deps;
-    const saved = saving && (await this.#saveAll());
+    const stored = saving && (await this.#saveAll());
+    this.#given = true;
+    // After the last word, and it may have been said while the states were saved: the next worker looks at the log for it once, when it begins.
+    const saved = saving && (await within(clock, settings.handOverMs, eventLog.flush())) && stored;
     if (saving && !saved)
       log.warn({ partition: this.index }, "the state of calls could not be saved in time; the next worker hears more of them again");
-    this.#given = true;
-    // Also what was said while the states were saved: the next worker looks at the log for it, once, when it begins.
-    if (saving) await within(clock, settings.handOverMs, eventLog.flush());
     await this.#finisher.abandon();
     for (const session of this.sessions.values()) {
       await session.drop();

@@ -25,6 +25,7 @@ export const faults = {
   "wakes subscribers late": late,
   "changes the bytes": changesBytes,
   "reads from the wrong place": readsWrong,
+  "answers one reader at a time": readsAlone,
   "stops without waiting": stopsWithoutWaiting,
   "gives groups one pace": sharedGroups,
   "gives every member everything": everyMemberEverything,
@@ -259,6 +260,21 @@ function refusesLargeLetters(log: EventLog): EventLog {
   return withMethods(log, {
     read: async (topic, partition, from, max) =>
       (await log.read(topic, partition, from, max)).filter((record) => topic !== topics.deadLetter.name || record.value.length < 16 * 1024),
+  });
+}
+
+function readsAlone(log: EventLog): EventLog {
+  let reading = 0;
+  return withMethods(log, {
+    async read(topic, partition, from, max) {
+      if (reading > 0) throw new Error("another read is under way");
+      reading++;
+      try {
+        return await log.read(topic, partition, from, max);
+      } finally {
+        reading--;
+      }
+    },
   });
 }
 

@@ -765,6 +765,21 @@ export const eventLogChecks: readonly EventLogCheck[] = [
     assert.deepEqual(await log.read(single.name, 0, 40, 10), []);
   }),
 
+  check("reads of several partitions at once each answer whole", async (log) => {
+    for (let i = 0; i < 60; i++) await log.publish(topic.name, `key-${i}`, bytes(`${i}`));
+    const partitions = (await log.bounds(topic.name)).map(({ partition }) => partition);
+    const read = async (partition: number): Promise<string[]> => {
+      const found: string[] = [];
+      for (let at = 0; ; at += 5) {
+        const some = await log.read(topic.name, partition, at, 5);
+        if (some.length === 0) return found;
+        found.push(...some.map(text));
+      }
+    };
+    const sent = Array.from({ length: 60 }, (_, i) => `${i}`).sort();
+    for (let round = 0; round < 3; round++) assert.deepEqual((await Promise.all(partitions.map(read))).flat().sort(), sent);
+  }),
+
   check("a subscriber at the head is woken at once", async (log) => {
     const { records, subscription } = await collect(log, { topics: [single.name] });
     await within(subscription.drained(), "drained");

@@ -33,6 +33,7 @@ const foundBy: Record<Fault, readonly string[]> = {
   "wakes subscribers late": ["a subscriber at the head is woken"],
   "changes the bytes": ["values and keys of any bytes"],
   "reads from the wrong place": ["read goes from any offset"],
+  "answers one reader at a time": ["reads of several partitions at once"],
   "stops without waiting": ["stop waits for the batch in hand"],
   "gives groups one pace": ["every group reads everything"],
   "gives every member everything": ["members of one group share"],

@@ -46,7 +46,8 @@ export type SubscribeOptions = {
   handle(batch: readonly LogRecord[]): Promise<void> | void;
   /**
    * Called before the first batch of these partitions; their batches wait for it, so state is restored here. Thrown: called again after a
-   * pause for as long as the partitions are owned. Not called where `durable` is false: nothing is shared then.
+   * pause for as long as the partitions are owned; until it resolves none of them counts as taken over, and nobody is told `revoked`.
+   * Not called where `durable` is false: nothing is shared then.
    */
   assigned?(partitions: readonly number[]): Promise<void> | void;
   /**

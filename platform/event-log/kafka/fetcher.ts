@@ -4,6 +4,7 @@ import type { LogRecord } from "../port.ts";
 import { clientOptions, type KafkaAddress, said } from "./connection.ts";
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
+type FetchRequest = Parameters<Consumer["fetch"]>[0];
 
 /** A place in a partition, and what was fetched and not yet taken. */
 export type Place = {
@@ -38,6 +39,7 @@ export class Fetcher {
   readonly consumer: Consumer;
   readonly #options: FetcherOptions;
   readonly #loops = new Map<number, Promise<void>>();
+  #fetching: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   #retrying: Promise<void> | undefined;
 
@@ -161,13 +163,20 @@ export class Fetcher {
     while (place.next < next && place.queue.length < maxRecords) {
       const metadata = await this.consumer.metadata({ topics: this.consumer.topics.current });
       const { id, partitions } = metadata.topics.get(kafkaTopic)!;
-      const response = await this.consumer.fetch(this.#request(partitions[partition]!.leader, new Map([[id, [place]]]), 100));
+      const response = await this.#inTurn(() => this.#request(partitions[partition]!.leader, new Map([[id, [place]]]), 100));
       for (const { partitions: found } of response.responses) for (const one of found) this.#take(place, one);
     }
     return place.queue.slice(0, maxRecords).map((record) => ({ ...record, value: record.value.slice() }));
   }
 
-  #request(node: number, byTopic: ReadonlyMap<string, readonly Place[]>, maxWaitTime: number) {
+  /** A fetch session takes one request at a time: of two at once the broker refuses one (INVALID_FETCH_SESSION_EPOCH). */
+  #inTurn(request: () => FetchRequest): Promise<FetchResponse> {
+    const fetching = this.#fetching.then(() => this.consumer.fetch(request()));
+    this.#fetching = fetching.catch(() => {});
+    return fetching;
+  }
+
+  #request(node: number, byTopic: ReadonlyMap<string, readonly Place[]>, maxWaitTime: number): FetchRequest {
     const { maxBytesPerPartition } = this.#options;
     return {
       node,
