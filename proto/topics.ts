@@ -189,3 +189,8 @@ export const topics = {
 
 export type TopicName = (typeof topics)[keyof typeof topics]["name"];
 export const allTopics: readonly TopicSpec[] = Object.values(topics);
+
+/** @returns undefined where this version has no such topic */
+export function topicNamed(name: string): TopicSpec | undefined {
+  return allTopics.find((topic) => topic.name === name);
+}

@@ -8,7 +8,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import { decodeEvent, encodeEvent } from "@earshot/proto/event.ts";
 import { DeadLetterSettled_Outcome as Outcome } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import { allTopics, topics } from "@earshot/proto/topics.ts";
+import { topicNamed, topics } from "@earshot/proto/topics.ts";
 import type { z } from "zod";
 
 export type DeadLetter = z.infer<typeof deadLetter>;
@@ -98,7 +98,7 @@ export class DeadLetters implements Component {
    */
   async replay(reader: Reader, id: string, actor: string): Promise<DeadLetter> {
     return this.#settle(reader, id, actor, Outcome.REPLAYED, async (letter) => {
-      if (!allTopics.some(({ name }) => name === letter.topic))
+      if (topicNamed(letter.topic) === undefined)
         throw new EarshotError("conflict", "dead_letter_topic_unknown", `This Earshot has no topic "${letter.topic}".`, {
           remedy: "The record comes from another version of Earshot: replay it there, or discard it.",
         });

@@ -9,6 +9,7 @@ import { openai, openaiRealtime } from "./openai/engine.ts";
 import { pocketsphinx } from "./pocketsphinx/engine.ts";
 import type { Recogniser, SpeechStatus } from "./port.ts";
 import { whisper } from "./whisper/engine.ts";
+import { wrapped } from "./wrapped.ts";
 
 /** Best first: `auto` takes the first that can be used. */
 const byMerit: readonly Engine[] = [grpc, openai, huggingface, whisper, pocketsphinx];
@@ -63,18 +64,7 @@ function startingOrDeaf(
   deps: EngineDeps,
 ): Recogniser {
   let failure: EarshotError | undefined;
-  return {
-    name: recogniser.name,
-    id: recogniser.id,
-    get version() {
-      return recogniser.version;
-    },
-    get capabilities() {
-      return recogniser.capabilities;
-    },
-    get fault() {
-      return recogniser.fault;
-    },
+  return wrapped(recogniser, {
     async start() {
       try {
         await recogniser.start();
@@ -92,8 +82,7 @@ function startingOrDeaf(
       if (failure !== undefined) throw failure;
       return recogniser.utterance(options);
     },
-    legEnded: (call, leg) => recogniser.legEnded(call, leg),
-  };
+  });
 }
 
 function without(reason: string, remedy: string): Choice {

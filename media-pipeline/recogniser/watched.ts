@@ -2,6 +2,7 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import { categoryOf } from "@earshot/proto/errors.ts";
 import type { Recogniser } from "./port.ts";
+import { wrapped } from "./wrapped.ts";
 
 export type WatchedRecogniser = Recogniser & {
   /** Why words come late, not at all or from another engine than the first; undefined where all is well. */
@@ -21,23 +22,13 @@ export function watchRecogniser(recogniser: Recogniser, clock: Clock): WatchedRe
   const failed = (error: unknown): void => {
     if (!notItsFault.has(categoryOf(error))) failure = `the last utterance got no words: ${(error as Error).message}`;
   };
-  return {
-    name: recogniser.name,
-    id: recogniser.id,
-    get version() {
-      return recogniser.version;
-    },
-    get capabilities() {
-      return recogniser.capabilities;
-    },
+  return wrapped(recogniser, {
     get fault() {
       const [oldest] = waiting;
       const waitedMs = oldest === undefined ? 0 : clock.monotonicMs() - oldest.sinceMs;
       if (waitedMs >= lateMs) return `an utterance has waited ${Math.round(waitedMs / 1000)} s for its words`;
       return failure ?? recogniser.fault;
     },
-    start: () => recogniser.start(),
-    stop: (deadlineMs) => recogniser.stop(deadlineMs),
     utterance(options) {
       let inner: ReturnType<Recogniser["utterance"]>;
       try {
@@ -73,6 +64,5 @@ export function watchRecogniser(recogniser: Recogniser, clock: Clock): WatchedRe
         },
       };
     },
-    legEnded: (call, leg) => recogniser.legEnded(call, leg),
-  };
+  });
 }

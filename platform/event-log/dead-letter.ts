@@ -4,7 +4,7 @@ import { categoryOf, EarshotError } from "@earshot/proto/errors.ts";
 import { encodeEvent } from "@earshot/proto/event.ts";
 import { EventSchema } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { MediaChunkSchema } from "@earshot/proto/gen/earshot/v1/media_pb.js";
-import { allTopics } from "@earshot/proto/topics.ts";
+import { topicNamed } from "@earshot/proto/topics.ts";
 import type { LogRecord } from "./port.ts";
 
 /** The code a dead letter and the metrics carry: an EarshotError's own, or the class of anything else. */
@@ -38,7 +38,7 @@ export function encodeDeadLetter(record: LogRecord, group: string, error: unknow
 
 /** Whose record it is, where that much of it can be read; else nobody's, and only the installation's own administrators see it. */
 function tenantOf(record: LogRecord): string {
-  const ofMedia = allTopics.find(({ name }) => name === record.topic)?.message === "MediaChunk";
+  const ofMedia = topicNamed(record.topic)?.message === "MediaChunk";
   try {
     return fromBinary(ofMedia ? MediaChunkSchema : EventSchema, record.value).tenantId;
   } catch {

@@ -3,7 +3,7 @@ import Button from "@mui/material/Button";
 import Dialog from "@mui/material/Dialog";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { ApiFailure, request } from "../api-client/request.ts";
+import { request } from "../api-client/request.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
 
 /** Ends the recording of a call that is up, after asking: nothing brings it back. */
@@ -60,13 +60,7 @@ export function StopButton({ call }: { call: { id: string; ended: unknown } }) {
                   onChange={(event) => setReason(event.target.value)}
                 />
               </div>
-              {stop.error !== null && (
-                <ErrorNote
-                  title="The recording goes on."
-                  error={stop.error}
-                  loss={stop.error instanceof ApiFailure ? "" : "Nothing is lost."}
-                />
-              )}
+              {stop.error !== null && <ErrorNote title="The recording goes on." error={stop.error} loss="" />}
             </div>
             <div className="edit-actions">
               <span className="grow" />

@@ -4,6 +4,7 @@ import { type FormEvent, useState } from "react";
 import { useCreate, useDelete, useNotify, useRefresh, useUpdate } from "react-admin";
 import { ApiFailure } from "../api-client/request.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
+import { AskTwice } from "./ask-twice.tsx";
 import { type Field, FieldInput, faultsOf, inputOf } from "./fields.tsx";
 
 interface Props {
@@ -81,22 +82,9 @@ export function EditDialog({ resource, noun, fields, item, name, blank, onClose 
           )}
         </div>
         <div className="edit-actions">
-          {item !== null &&
-            (asking ? (
-              <>
-                <span className="small">Delete {name} for good?</span>
-                <Button variant="outlined" color="error" onClick={drop} disabled={busy}>
-                  Delete
-                </Button>
-                <Button variant="text" onClick={() => setAsking(false)}>
-                  Keep
-                </Button>
-              </>
-            ) : (
-              <Button variant="text" onClick={() => setAsking(true)} disabled={busy}>
-                Delete
-              </Button>
-            ))}
+          {item !== null && (
+            <AskTwice verb="Delete" question={`Delete ${name} for good?`} asking={asking} busy={busy} onAsk={setAsking} onConfirm={drop} />
+          )}
           <span className="grow" />
           <Button variant="text" onClick={onClose} disabled={busy}>
             Cancel

@@ -6,6 +6,7 @@ import { plural } from "../format/words.ts";
 import { EditDialog } from "./edit-dialog.tsx";
 import type { Field } from "./fields.tsx";
 import { ListPanel } from "./list-panel.tsx";
+import { Pager } from "./pager.tsx";
 
 export interface SettingColumn<T> {
   label: string;
@@ -111,18 +112,7 @@ export function SettingList<T extends { id: string }>({
           </tr>
         )}
       />
-      {total > perPage && (
-        <div className="pager">
-          <span className="muted small">{plural(total, noun)}</span>
-          <span className="grow" />
-          <Button variant="outlined" disabled={page === 1} onClick={() => setPage(page - 1)}>
-            Previous
-          </Button>
-          <Button variant="outlined" disabled={page * perPage >= total} onClick={() => setPage(page + 1)}>
-            Next
-          </Button>
-        </div>
-      )}
+      <Pager page={page} perPage={perPage} total={total} text={plural(total, noun)} back="Previous" on="Next" onPage={setPage} />
       {editing !== null && (
         <EditDialog
           resource={resource}

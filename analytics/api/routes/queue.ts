@@ -3,7 +3,7 @@ import { list } from "@earshot/proto/api/calls.ts";
 import { deadLetter, deadLetterDetail, deadLetterState } from "@earshot/proto/api/queue.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { decodeEvent, eventAsJson } from "@earshot/proto/event.ts";
-import { allTopics } from "@earshot/proto/topics.ts";
+import { topicNamed } from "@earshot/proto/topics.ts";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { ownsInstallation, who } from "../access-control.ts";
@@ -82,8 +82,7 @@ export function queueRoutes(api: Api, { deadLetters, directory }: ApiContext): v
 
 function readable(topic: string, value: Uint8Array) {
   const hex = Buffer.from(value.subarray(0, shownBytes)).toString("hex");
-  const spec = allTopics.find(({ name }) => name === topic);
-  if (spec?.message !== "Event" || value.byteLength > longestShownEvent) return { message: "", remedy: "", event: null, hex };
+  if (topicNamed(topic)?.message !== "Event" || value.byteLength > longestShownEvent) return { message: "", remedy: "", event: null, hex };
   try {
     return { message: "", remedy: "", event: eventAsJson(decodeEvent(value)), hex };
   } catch (error) {

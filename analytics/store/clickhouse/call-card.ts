@@ -43,11 +43,12 @@ export type CallCard = {
 export type CallRow = { version: number; card: string };
 export const callRowColumns = "toFloat64(version) AS version, card";
 
-/** Of a card's brackets, commas, quotes and numbers: more than all of them take. */
-const fixedBytes = 640;
-const fixedBytesOfLeg = 64;
 /** JSON writes one unit of UTF-16 as six bytes at most: \\u0000. */
 const bytesPerUnit = 6;
+/** The longest number in decimals, with sign, exponent and comma. */
+const numberBytes = 32;
+/** Where writing goes on once there was no room: nothing is written there. */
+const full = Number.POSITIVE_INFINITY;
 let bytes = Buffer.allocUnsafe(4096);
 
 /** The card as JSON in UTF-8, as one value of the block's next column. */
@@ -62,14 +63,20 @@ export function cardText(card: CallCard): string {
   return bytes.toString("utf8", 0, byteLength);
 }
 
-/**
- * Into `bytes`; byte by byte, since most of what a call record costs would else be texts that live for a moment.
- * @returns how many
- */
+/** Into `bytes`, which grows until the card fits. @returns how many */
 function encode(card: CallCard): number {
-  const most = longest(card);
-  if (most > bytes.length) bytes = Buffer.allocUnsafe(most * 2);
-  const out = bytes;
+  for (;;) {
+    const byteLength = encodeInto(bytes, card);
+    if (byteLength <= bytes.length) return byteLength;
+    bytes = Buffer.allocUnsafe(bytes.length * 2);
+  }
+}
+
+/**
+ * Byte by byte, since most of what a call record costs would else be texts that live for a moment.
+ * @returns how many bytes; more than `out` has where the card does not fit
+ */
+function encodeInto(out: Buffer, card: CallCard): number {
   let at = 0;
   out[at++] = openBracket;
   at = text(out, at, card.id);
@@ -127,36 +134,9 @@ const comma = 0x2c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
-function longest(card: CallCard): number {
-  let units =
-    card.id.length +
-    card.termination.length +
-    card.terminationDetail.length +
-    card.direction.length +
-    card.queue.length +
-    card.trunkId.length +
-    card.trunkName.length +
-    card.source.length +
-    card.stages.length +
-    card.externalCallId.length +
-    card.sipCallId.length +
-    card.peer.length +
-    card.userAgent.length;
-  for (const leg of card.legs)
-    units +=
-      leg.label.length +
-      leg.speaker.length +
-      leg.speakerReason.length +
-      leg.name.length +
-      leg.address.length +
-      leg.agentName.length +
-      leg.codec.length +
-      leg.state.length;
-  return fixedBytes + card.legs.length * fixedBytesOfLeg + units * bytesPerUnit;
-}
-
-/** The text in quotes, and a comma. @returns where to go on */
+/** The text in quotes, and a comma. @returns where to go on; `full` where there was no room */
 function text(out: Buffer, from: number, value: string): number {
+  if (from + value.length * bytesPerUnit + 3 > out.length) return full;
   let at = from;
   out[at++] = quote;
   for (let index = 0; index < value.length; index++) {
@@ -179,6 +159,7 @@ const million = 1_000_000;
 
 /** The number, or null where there is none, and a comma. */
 function number(out: Buffer, from: number, value: number | null): number {
+  if (from + numberBytes > out.length) return full;
   let at = from;
   if (value === null || !Number.isFinite(value)) {
     out[at++] = 0x6e;

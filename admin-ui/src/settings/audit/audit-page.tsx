@@ -1,9 +1,9 @@
-import Button from "@mui/material/Button";
 import { useState } from "react";
 import { useGetList } from "react-admin";
 import { exactTime } from "../../format/time.ts";
 import { plural } from "../../format/words.ts";
 import { ListPanel } from "../list-panel.tsx";
+import { Pager } from "../pager.tsx";
 import type { AuditEntry } from "../types.ts";
 
 const perPage = 50;
@@ -44,20 +44,15 @@ export default function AuditPage() {
           </tr>
         )}
       />
-      {total > perPage && (
-        <div className="pager">
-          <span className="muted small">
-            {plural(total, "entry", "entries")}, page {page} of {Math.ceil(total / perPage)}
-          </span>
-          <span className="grow" />
-          <Button variant="outlined" disabled={page === 1} onClick={() => setPage(page - 1)}>
-            Newer
-          </Button>
-          <Button variant="outlined" disabled={page * perPage >= total} onClick={() => setPage(page + 1)}>
-            Older
-          </Button>
-        </div>
-      )}
+      <Pager
+        page={page}
+        perPage={perPage}
+        total={total}
+        text={`${plural(total, "entry", "entries")}, page ${page} of ${Math.ceil(total / perPage)}`}
+        back="Newer"
+        on="Older"
+        onPage={setPage}
+      />
     </>
   );
 }

@@ -8,6 +8,7 @@ import { request } from "../../api-client/request.ts";
 import { exactTime } from "../../format/time.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
 import { SkeletonRows } from "../../frame/skeleton.tsx";
+import { AskTwice } from "../ask-twice.tsx";
 import { contentOf, reasonOf, stateName } from "./letter-words.ts";
 
 interface Props {
@@ -100,22 +101,16 @@ export function LetterDialog({ letter, onClose, settle }: Props) {
           {error !== null && <ErrorNote title="Nothing was done." error={error} />}
         </div>
         <div className="edit-actions">
-          {letter.state === "waiting" &&
-            (asking ? (
-              <>
-                <span className="small">Discard it for good?</span>
-                <Button variant="outlined" color="error" onClick={() => void act("discard")} disabled={busy}>
-                  Discard
-                </Button>
-                <Button variant="text" onClick={() => setAsking(false)}>
-                  Keep
-                </Button>
-              </>
-            ) : (
-              <Button variant="text" onClick={() => setAsking(true)} disabled={busy}>
-                Discard
-              </Button>
-            ))}
+          {letter.state === "waiting" && (
+            <AskTwice
+              verb="Discard"
+              question="Discard it for good?"
+              asking={asking}
+              busy={busy}
+              onAsk={setAsking}
+              onConfirm={() => void act("discard")}
+            />
+          )}
           <span className="grow" />
           <Button variant="text" onClick={onClose} disabled={busy}>
             Close

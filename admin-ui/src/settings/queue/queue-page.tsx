@@ -9,6 +9,7 @@ import { ApiFailure, request } from "../../api-client/request.ts";
 import { ago, exactTime } from "../../format/time.ts";
 import { plural } from "../../format/words.ts";
 import { ListPanel, type PanelColumn } from "../list-panel.tsx";
+import { Pager } from "../pager.tsx";
 import { LetterDialog } from "./letter-dialog.tsx";
 import { contentOf, reasonOf, stateName } from "./letter-words.ts";
 
@@ -144,20 +145,15 @@ export default function QueuePage() {
           </tr>
         )}
       />
-      {total > perPage && (
-        <div className="pager">
-          <span className="muted small">
-            {plural(total, "record")}, page {page} of {Math.ceil(total / perPage)}
-          </span>
-          <span className="grow" />
-          <Button variant="outlined" disabled={page === 1} onClick={() => setPage(page - 1)}>
-            Newer
-          </Button>
-          <Button variant="outlined" disabled={page * perPage >= total} onClick={() => setPage(page + 1)}>
-            Older
-          </Button>
-        </div>
-      )}
+      <Pager
+        page={page}
+        perPage={perPage}
+        total={total}
+        text={`${plural(total, "record")}, page ${page} of ${Math.ceil(total / perPage)}`}
+        back="Newer"
+        on="Older"
+        onPage={setPage}
+      />
       {open !== null && <LetterDialog letter={open} settle={settle} onClose={() => setOpen(null)} />}
     </>
   );
