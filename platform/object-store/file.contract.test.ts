@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tenantId } from "@earshot/proto/ids.ts";
@@ -99,11 +99,20 @@ describe("the contract finds every fault of a broken object store", () => {
 });
 
 describe("file object store", () => {
-  test("what a crash left half written is gone after the next start", async () => {
+  test("what a crash left half written is gone after a later start, and what another process is writing stays", async () => {
     const { directory, store, dispose } = await makeIn();
-    const { writeFile } = await import("node:fs/promises");
-    await writeFile(join(directory, "temporary", "left-over"), "half");
-    await store.start();
+    const leftOver = join(directory, "temporary", "left-over");
+    await writeFile(leftOver, "half");
+    await utimes(leftOver, new Date(), new Date(Date.now() - 2 * 3_600_000));
+    const again = createFileObjectStore({ directory, clock: systemClock, log: silentLog, settings: objectStoreLimits });
+    async function* slow(): AsyncIterable<Uint8Array> {
+      yield new Uint8Array(10);
+      await again.start();
+      yield new Uint8Array(10);
+    }
+    const tenant = tenantId("acme");
+    expect(await store.put(tenant, "o", slow())).toMatchObject({ bytes: 20 });
+    expect((await store.stat(tenant, "o"))?.bytes).toBe(20);
     expect(await readdir(join(directory, "temporary"))).toEqual([]);
     await dispose();
   });

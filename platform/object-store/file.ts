@@ -25,6 +25,9 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
   return new FileObjectStore(options);
 }
 
+/** A put writes all the time: one that has not for this long is nobody's any more. */
+const abandonedMs = 3_600_000;
+
 class FileObjectStore implements ObjectStore {
   readonly name = "object-store";
   readonly #options: FileObjectStoreOptions;
@@ -42,9 +45,13 @@ class FileObjectStore implements ObjectStore {
   async start(): Promise<void> {
     await mkdir(this.#objects, { recursive: true });
     await mkdir(this.#checksums, { recursive: true });
-    // What a crash left half written.
-    await rm(this.#temporary, { recursive: true, force: true });
     await mkdir(this.#temporary, { recursive: true });
+    // What a crash left half written, and not what another process on the same folder is writing.
+    for (const name of await readdir(this.#temporary)) {
+      const path = join(this.#temporary, name);
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+      if (this.#options.clock.now() - mtimeMs > abandonedMs) await rm(path, { recursive: true, force: true });
+    }
   }
 
   async stop(): Promise<void> {}
