@@ -15,7 +15,7 @@ import { GatewayPeers } from "./peers/gateway-peers.ts";
 import { reachableAt } from "./peers/reachable-at.ts";
 import { endUnendedCalls } from "./recovery/end-unended-calls.ts";
 import type { gatewaySettings, SettingsOf } from "./settings.ts";
-import { EmbeddedSignalling } from "./signalling/embedded/embedded-signalling.ts";
+import { createSignalling } from "./signalling/create.ts";
 import type { SipListener, SipTransport } from "./signalling/port.ts";
 import { RecordingServer } from "./siprec/recording-server.ts";
 
@@ -37,8 +37,8 @@ export interface Gateway extends Component {
   liveCalls(): number;
   /** Bound SIP sockets. */
   addresses(): readonly SipListener[];
-  /** Serves, and knows at least one tenant's settings. */
-  readonly ready: boolean;
+  /** Why it takes no call at present; undefined where it serves and knows at least one tenant's settings. */
+  readonly fault: string | undefined;
 }
 
 /** Of the time to stop, what is kept for BYEs and their answers. */
@@ -47,16 +47,7 @@ const byeTimeMs = 2000;
 export function createGateway(options: GatewayOptions): Gateway {
   const { settings, clock, eventLog, metrics, gatewayId } = options;
   const log = options.log.child({ service: "sip-gateway" });
-  const signalling = new EmbeddedSignalling({
-    ...settings,
-    tls:
-      settings.tlsCertFile === ""
-        ? undefined
-        : { port: settings.tlsPort, certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile, caFile: settings.tlsCaFile },
-    log,
-    metrics,
-    clock,
-  });
+  const signalling = createSignalling(settings, { log, metrics, clock });
   const directory = new TrunkDirectory(log);
   const events = new CallEvents(eventLog, log, metrics);
   const peers: GatewayPeers = new GatewayPeers({
@@ -71,7 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         .listeners()
         .map((listener) => ({ ...listener, address: settings.advertisedAddress || reachableAt(listener.address) })),
       liveCalls: server.liveCalls,
-      room: serving && !admission.draining && canRecord() ? admission.room : 0,
+      room: serving && !admission.draining && canRecord() && signalling.fault === undefined ? admission.room : 0,
       draining: admission.draining,
     }),
     async lost(id) {
@@ -140,8 +131,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     name: "sip-gateway",
     liveCalls: () => server.liveCalls,
     addresses: () => signalling.listeners(),
-    get ready() {
-      return serving && directory.known && !admission.draining;
+    get fault() {
+      if (serving && directory.known && !admission.draining) return signalling.fault;
+      return "the gateway starts, drains, or knows no tenant's settings yet";
     },
     async start() {
       // What the last run left in its spool may say how its calls ended.

@@ -1,9 +1,9 @@
 /** Every parser of what the network sends: bent valid input and random text for a bounded count. No throw, no hang, bounded results. */
 import { describe, expect, test } from "vitest";
-import { readNameAddr } from "./signalling/embedded/name-addr.ts";
-import { readRawMessage } from "./signalling/embedded/raw-message.ts";
-import { readUri } from "./signalling/embedded/received-message.ts";
 import { StreamFramer } from "./signalling/embedded/stream-framer.ts";
+import { readNameAddr } from "./signalling/name-addr.ts";
+import { readRawMessage } from "./signalling/raw-message.ts";
+import { readUri } from "./signalling/received-message.ts";
 import { splitList } from "./signalling/tokens.ts";
 import { negotiate, refusal } from "./siprec/media-answer.ts";
 import { readMetadata } from "./siprec/metadata-document.ts";

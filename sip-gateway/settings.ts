@@ -1,5 +1,6 @@
 /** Settings of the recording server: addresses, certificates, RTP ports and the limits on what the network may ask of it. */
 import { setting, z } from "@earshot/platform/config/settings.ts";
+import { isDrachtioUrl } from "./signalling/drachtio/address.ts";
 
 export type PortRange = { readonly from: number; readonly to: number };
 
@@ -48,9 +49,18 @@ export const gatewaySettings = {
   }),
   signalling: setting<string>({
     env: "EARSHOT_SIP_SIGNALLING",
-    schema: z.enum(["embedded:"]),
+    schema: z.string().refine((text) => text === "embedded:" || isDrachtioUrl(text), "must be embedded: or drachtio://:SECRET@HOST[:PORT]"),
     default: "embedded:",
-    describe: "adapter of SIP signalling; embedded: speaks UDP, TCP and TLS itself",
+    describe:
+      "embedded: speaks SIP over UDP, TCP and TLS itself; drachtio://:SECRET@HOST[:PORT] leaves that to a drachtio-server (its admin port, 9022): the EARSHOT_SIP settings of ports, certificates and connections are the server's own then",
+    secret: true,
+  }),
+  signallingConnectMs: setting<number>({
+    env: "EARSHOT_SIP_SIGNALLING_CONNECT_MS",
+    schema: count(100).max(600_000),
+    default: 10_000,
+    describe: "how long a drachtio-server may take to answer at the start (100 to 600000 ms)",
+    atLimit: "the gateway does not start; once it runs it connects again for as long as it takes",
   }),
   host: setting<string>({
     env: "EARSHOT_SIP_HOST",

@@ -1,6 +1,7 @@
-/** Scenarios driven by sipp, an independent SIP implementation, over UDP and TCP. */
+/** Scenarios driven by sipp, an independent SIP implementation, over UDP and TCP, against each adapter of SIP signalling. */
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { DrachtioServer, drachtioMissing } from "./testing/drachtio-server.ts";
 import { GatewayUnderTest } from "./testing/gateway-under-test.ts";
 import { runSipp, sippInstalled } from "./testing/sipp.ts";
 
@@ -10,7 +11,23 @@ test.runIf(process.env.REQUIRE_SERVERS === "1")("sipp is installed", () => {
 });
 
 let under: GatewayUnderTest;
-afterEach(() => under?.stop());
+let server: DrachtioServer | undefined;
+afterEach(async () => {
+  await under?.stop();
+  await server?.stop();
+  server = undefined;
+});
+
+const adapters = [
+  { adapter: "embedded", missing: "" },
+  { adapter: "drachtio-server", missing: drachtioMissing() },
+].map((one) => ({ ...one, title: one.missing === "" ? one.adapter : `${one.adapter} (${one.missing})` }));
+
+async function startOn(adapter: string): Promise<GatewayUnderTest> {
+  if (adapter === "embedded") return GatewayUnderTest.start();
+  server = await DrachtioServer.start();
+  return GatewayUnderTest.start({ settings: { signalling: server.url } });
+}
 
 const runScenario = (name: string, transport: "udp" | "tcp", calls: number) =>
   runSipp({
@@ -21,9 +38,9 @@ const runScenario = (name: string, transport: "udp" | "tcp", calls: number) =>
     seconds: 20,
   });
 
-describe.skipIf(!installed)("sipp", () => {
-  test.each(["udp", "tcp"] as const)("two streams, pause, removal, UPDATE over %s", async (transport) => {
-    under = await GatewayUnderTest.start();
+describe.skipIf(!installed).each(adapters)("sipp against $title", ({ adapter, missing }) => {
+  test.skipIf(missing !== "").each(["udp", "tcp"] as const)("two streams, pause, removal, UPDATE over %s", async (transport) => {
+    under = await startOn(adapter);
     expect(await runScenario("two-streams", transport, 20)).toEqual({ code: 0, errors: "" });
     expect(under.calls("callEnded").map((call) => call.termination)).toEqual(Array(20).fill("bye"));
     expect(under.calls("callUpdated").at(-1)?.legs).toMatchObject([
@@ -34,8 +51,8 @@ describe.skipIf(!installed)("sipp", () => {
     expect(await under.metrics.expose()).not.toMatch(/earshot_sip_messages_dropped_total\{/);
   });
 
-  test.each(["udp", "tcp"] as const)("one mixed stream in a hosted PBX's shape over %s", async (transport) => {
-    under = await GatewayUnderTest.start();
+  test.skipIf(missing !== "").each(["udp", "tcp"] as const)("one mixed stream in a hosted PBX's shape over %s", async (transport) => {
+    under = await startOn(adapter);
     expect(await runScenario("mixed-stream", transport, 20)).toEqual({ code: 0, errors: "" });
     expect(await under.metrics.expose()).not.toMatch(/earshot_sip_messages_dropped_total\{/);
     expect(under.calls("callStarted")).toHaveLength(20);

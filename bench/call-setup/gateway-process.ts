@@ -61,5 +61,5 @@ process.on("message", async (question: "cpu" | "stop") => {
   rmSync(directory, { recursive: true, force: true });
   process.disconnect();
 });
-while (!gateway.ready) await new Promise((resolve) => setTimeout(resolve, 10));
+while (gateway.fault !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
 process.send?.({ port: gateway.addresses().find((address) => address.transport === "udp")?.port });

@@ -33,12 +33,9 @@ export function buildGatewayRole(foundation: Foundation): GatewayRole {
     name: "sip-gateway",
     gateway,
     components: [mediaPlane, drainingGateway],
-    health: () => [
-      gateway.ready
-        ? { part: "SIP", state: "up", detail: "" }
-        : { part: "SIP", state: "down", detail: "the gateway starts, drains, or knows no tenant's settings yet" },
-    ],
-    adapters: { "SIP signalling": settings.gateway.signalling },
+    health: () => [{ part: "SIP", state: gateway.fault === undefined ? "up" : "down", detail: gateway.fault ?? "" }],
+    // Without its secret.
+    adapters: { "SIP signalling": settings.gateway.signalling.replace(/\/\/.*@/, "//") },
     addresses: () => ({
       ...Object.fromEntries(
         gateway.addresses().map(({ transport, address, port }) => [`sip/${transport}`, `${reachable(address)}:${port}`]),

@@ -111,9 +111,9 @@ test("INVITEs per second of one source", async () => {
 test("before any tenant's settings are known nothing is admitted, and the gateway is not ready", async () => {
   under = new GatewayUnderTest();
   await under.gateway.start();
-  expect(under.gateway.ready).toBe(false);
+  expect(under.gateway.fault).toContain("starts, drains");
   expect((await (await under.client()).start()).status).toBe(503);
   under.configure("tenant-1", tenantSettings());
-  expect(under.gateway.ready).toBe(true);
+  expect(under.gateway.fault).toBeUndefined();
   expect((await (await under.client()).start()).status).toBe(200);
 });

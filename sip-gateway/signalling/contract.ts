@@ -111,7 +111,7 @@ const overEach = (transport: "udp" | "tcp"): Check[] => [
     same(/;tag=\S+/.test(headerOf(answer, "to")), true, "To tag");
     same(/^<sip:[^>]+>;\+sip\.srs$/.test(headerOf(answer, "contact")), true, "Contact");
     same([headerOf(answer, "allow").includes("UPDATE"), headerOf(answer, "supported")], [true, "timer"], "Allow, Supported");
-    same(headerOf(answer, "via").includes(`;rport=${client.wire.localPort};received=127.0.0.1`), true, "received and rport (RFC 3581)");
+    same(headerOf(answer, "via").includes(`;rport=${client.wire.localPort}`), true, "rport (RFC 3581)");
   }),
   check("Record-Route is copied into the 2xx, and our requests follow the route", transport, async ({ app, client }) => {
     const routes = [`<sip:127.0.0.1:${client.wire.localPort};lr;p=1>`, `<sip:127.0.0.1:${client.wire.localPort};lr;p=2>`];
@@ -137,6 +137,7 @@ const overEach = (transport: "udp" | "tcp"): Check[] => [
     const final = await client.wire.response("INVITE");
     same(final.status, 487, "INVITE");
     client.ack(final);
+    await until(() => app.invites[0]?.cancelled === true, "cancel");
     same([app.happened, app.invites[0]?.cancelled], [["invite", "cancel"], true], "events");
     app.accept(app.invites[0]!);
     same(app.dialog, undefined, "accept after cancel");
@@ -239,23 +240,6 @@ const udpOnly: Check[] = [
     await pause(2300);
     same(count(client, 200), 0, "repetitions after the ACK");
   }),
-  check("a screened INVITE is refused without a transaction: once for each time it comes, always alike", "udp", async ({ app, client }) => {
-    app.screening = { status: 403, reason: "Not You" };
-    const answer = await client.invite(offer);
-    await pause(1700);
-    same([answer.startLine, client.wire.inbox.length], ["SIP/2.0 403 Not You", 0], "nothing is repeated unasked");
-    client.wire.send(client.lastInvite);
-    same((await client.wire.response("INVITE")).text, answer.text, "the same answer to the same INVITE");
-    client.ack(answer);
-    client.ack(answer);
-    same((await client.request("OPTIONS")).status, 200, "OPTIONS");
-    same([client.wire.inbox.length, app.happened, app.screened], [0, [], 2], "the ACK is absorbed");
-    app.screening = undefined;
-    client.sendInvite(offer);
-    client.wire.send(client.lastInvite);
-    await client.wire.response("INVITE");
-    same([app.happened, app.screened], [["invite"], 3], "one that passes is asked about once");
-  }),
   check("a refusal is sent again (Timer G) until its ACK, which is absorbed", "udp", async ({ app, client }) => {
     app.decide = (invite) => invite.reject({ status: 486 });
     const answer = await client.invite(offer);
@@ -299,14 +283,6 @@ const udpOnly: Check[] = [
     client.answer(second, 200);
     same((await ended).status, 200, "answer");
   }),
-  check("the same INVITE over another branch is a merged request: 482", "udp", async ({ app, client }) => {
-    app.decide = () => {};
-    client.sendInvite(offer);
-    await until(() => app.happened.length === 1, "INVITE");
-    client.wire.send(client.lastInvite.replace(/branch=[^;\r\n]+/, "branch=z9hG4bKother"));
-    same((await client.wire.response("INVITE")).status, 482, "second");
-    same(app.happened, ["invite"], "events");
-  }),
   check("equal branches of two clients are two transactions", "udp", async ({ app, client, another }) => {
     const other = await another();
     const branch = (text: string) => text.replace(/branch=[^;\r\n]+/, "branch=z9hG4bKsame");
@@ -318,6 +294,53 @@ const udpOnly: Check[] = [
     }
     same(app.happened, ["invite", "invite"], "events");
   }),
+  check("garbage is dropped, and the next message is answered", "udp", async ({ client }) => {
+    for (const text of ["", "\r\n\r\n", "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "INVITE"]) client.wire.send(text);
+    same((await client.request("OPTIONS")).status, 200, "OPTIONS");
+    same(client.wire.inbox.length, 0, "answers to garbage");
+  }),
+];
+
+const tcpOnly: Check[] = [
+  check("a dialog whose connection is gone answers our requests with 503", "tcp", async ({ app, client }) => {
+    await client.start(offer);
+    await until(() => app.happened.includes("ack"), "ACK");
+    client.close();
+    await pause(50);
+    same((await app.dialog!.bye([])).status, 503, "BYE");
+  }),
+];
+
+/** What an adapter whose sockets and transactions are its own does besides; where a server in front has them, it is that server's to decide. */
+export const ownTransportChecks: readonly Check[] = [
+  check("where rport is asked for, received is told too, also when Via has it already (RFC 3581 4)", "udp", async ({ client }) => {
+    same(headerOf(await client.request("OPTIONS"), "via").includes(";received=127.0.0.1"), true, "received");
+  }),
+  check("a screened INVITE is refused without a transaction: once for each time it comes, always alike", "udp", async ({ app, client }) => {
+    app.screening = { status: 403, reason: "Not You" };
+    const answer = await client.invite(offer);
+    await pause(1700);
+    same([answer.startLine, client.wire.inbox.length], ["SIP/2.0 403 Not You", 0], "nothing is repeated unasked");
+    client.wire.send(client.lastInvite);
+    same((await client.wire.response("INVITE")).text, answer.text, "the same answer to the same INVITE");
+    client.ack(answer);
+    client.ack(answer);
+    same((await client.request("OPTIONS")).status, 200, "OPTIONS");
+    same([client.wire.inbox.length, app.happened, app.screened], [0, [], 2], "the ACK is absorbed");
+    app.screening = undefined;
+    client.sendInvite(offer);
+    client.wire.send(client.lastInvite);
+    await client.wire.response("INVITE");
+    same([app.happened, app.screened], [["invite"], 3], "one that passes is asked about once");
+  }),
+  check("the same INVITE over another branch is a merged request: 482", "udp", async ({ app, client }) => {
+    app.decide = () => {};
+    client.sendInvite(offer);
+    await until(() => app.happened.length === 1, "INVITE");
+    client.wire.send(client.lastInvite.replace(/branch=[^;\r\n]+/, "branch=z9hG4bKother"));
+    same((await client.wire.response("INVITE")).status, 482, "second");
+    same(app.happened, ["invite"], "events");
+  }),
   check("without rport the answer goes to the port in Via (RFC 3261 18.2.2)", "udp", async ({ client, another }) => {
     const listener = await another();
     client.wire.send(
@@ -328,14 +351,6 @@ const udpOnly: Check[] = [
     );
     same((await listener.wire.response("OPTIONS")).status, 200, "answer at the Via port");
   }),
-  check("garbage is dropped, and the next message is answered", "udp", async ({ client }) => {
-    for (const text of ["", "\r\n\r\n", "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "INVITE"]) client.wire.send(text);
-    same((await client.request("OPTIONS")).status, 200, "OPTIONS");
-    same(client.wire.inbox.length, 0, "answers to garbage");
-  }),
-];
-
-const tcpOnly: Check[] = [
   check("messages arrive in any pieces, and several in one piece", "tcp", async ({ client }) => {
     const [one, two] = [client.message("OPTIONS"), client.message("OPTIONS")];
     for (const piece of one.match(/[\s\S]{1,7}/g)!) {
@@ -356,13 +371,6 @@ const tcpOnly: Check[] = [
     client.wire.send(client.message("OPTIONS").replace("Content-Length: 0", "Content-Length: 999999"));
     same((await client.wire.response("OPTIONS")).status, 513, "answer");
     await until(() => client.wire.closed, "close");
-  }),
-  check("a dialog whose connection is gone answers our requests with 503", "tcp", async ({ app, client }) => {
-    await client.start(offer);
-    await until(() => app.happened.includes("ack"), "ACK");
-    client.close();
-    await pause(50);
-    same((await app.dialog!.bye([])).status, 503, "BYE");
   }),
 ];
 

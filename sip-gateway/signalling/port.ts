@@ -90,8 +90,8 @@ export interface SipInvite {
 
 export interface SipHandlers {
   /**
-   * Asked about every INVITE outside a dialog before anything of it is kept. A reply refuses it: sent without a transaction (RFC 3261
-   * 8.2.7), so a repetition of the INVITE is asked about again. undefined lets it through to `onInvite`, at once.
+   * Asked about every INVITE outside a dialog before anything of it is kept here. A reply refuses it; an adapter whose transactions are its
+   * own sends it without one (RFC 3261 8.2.7), and asks again about a repetition. undefined lets it through to `onInvite`, at once.
    */
   screenInvite(request: SipRequest): SipReply | undefined;
   onInvite(invite: SipInvite): void;
@@ -110,4 +110,6 @@ export interface SipSignaling extends Component {
   handle(handlers: SipHandlers): void;
   /** Bound sockets, with the port taken where 0 was asked for. */
   listeners(): readonly SipListener[];
+  /** Why no request can come in at present; undefined where all is well. */
+  readonly fault: string | undefined;
 }

@@ -1,9 +1,9 @@
 /** Runs sipp, an independent SIP implementation, from a scenario of ours against a port on loopback. */
 import { execFileSync, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-port.ts";
 
 export function sippInstalled(): boolean {
   try {
@@ -36,6 +36,7 @@ export async function runSipp({
   seconds,
 }: SippRun): Promise<{ code: number; errors: string }> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-sipp-"));
+  // Its own default is 5060.
   const args = ["-sf", scenario, "-t", transport === "udp" ? "u1" : "t1", "-i", "127.0.0.1", "-p", String(await freePort())];
   args.push("-m", String(calls), "-r", String(rate), "-timeout", `${seconds}s`, "-nostdin", "-trace_err", `127.0.0.1:${port}`);
   const sipp = spawn("sipp", args, { cwd: directory, stdio: "ignore", env: { ...process.env, TERM: "dumb" } });
@@ -43,13 +44,4 @@ export async function runSipp({
   const errors = readdirSync(directory).map((file) => readFileSync(join(directory, file), "utf8").slice(0, 2000));
   rmSync(directory, { recursive: true });
   return { code, errors: errors.join("\n") };
-}
-
-/** A port of our own for sipp, which would take 5060 otherwise. */
-async function freePort(): Promise<number> {
-  const probe = createSocket("udp4");
-  await new Promise<void>((resolve) => probe.bind(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
-  return port;
 }

@@ -10,8 +10,8 @@ import {
   type UserAgentClient,
 } from "sip.js/lib/core/index.js";
 import type { SipBody, SipDialog, SipDialogHandlers, SipHeaders, SipPeer, SipResponse } from "../port.ts";
+import { localResponse } from "../received-message.ts";
 import type { Flow } from "./flow.ts";
-import { localResponse } from "./received-message.ts";
 import { retransmit } from "./retransmission.ts";
 
 /** What a dialog needs of the signalling that made it. */

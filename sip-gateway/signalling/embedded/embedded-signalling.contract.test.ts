@@ -3,7 +3,7 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { expect, test } from "vitest";
 import { BrokenSignalling } from "../broken-signalling.ts";
-import { type MakeSignalling, signallingChecks } from "../contract.ts";
+import { type MakeSignalling, ownTransportChecks, signallingChecks } from "../contract.ts";
 import { EmbeddedSignalling } from "./embedded-signalling.ts";
 
 const make: MakeSignalling = async (handlers) => {
@@ -30,7 +30,8 @@ const make: MakeSignalling = async (handlers) => {
   return signalling;
 };
 
-test.concurrent.each(signallingChecks)("$name", ({ run }) => run(make));
+const checks = [...signallingChecks, ...ownTransportChecks];
+test.concurrent.each(checks)("$name", ({ run }) => run(make));
 
 const makeBroken: MakeSignalling = async () => {
   const signalling = new BrokenSignalling();
@@ -39,7 +40,7 @@ const makeBroken: MakeSignalling = async () => {
 };
 
 test("a broken adapter fails every check", async () => {
-  const outcomes = await Promise.allSettled(signallingChecks.map((check) => check.run(makeBroken)));
-  const passed = signallingChecks.filter((_, index) => outcomes[index]?.status === "fulfilled").map((check) => check.name);
+  const outcomes = await Promise.allSettled(checks.map((check) => check.run(makeBroken)));
+  const passed = checks.filter((_, index) => outcomes[index]?.status === "fulfilled").map((check) => check.name);
   expect(passed).toEqual([]);
 });

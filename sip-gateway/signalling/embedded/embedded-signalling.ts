@@ -8,6 +8,8 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { IncomingResponseMessage, SessionDialog } from "sip.js/lib/core/index.js";
 import type { SipHandlers, SipListener, SipPeer, SipResponse, SipSignaling } from "../port.ts";
+import { type RawMessage, readRawMessage } from "../raw-message.ts";
+import { localResponse, ReceivedResponse, readUri } from "../received-message.ts";
 import { SourceRate } from "../source-rate.ts";
 import { ConnectionPlaces } from "./connection-places.ts";
 import { faultAnswer } from "./fault-answer.ts";
@@ -15,8 +17,6 @@ import { type Flow, UdpFlow } from "./flow.ts";
 import { bindUdp, StreamListener } from "./listeners.ts";
 import { LocalAddresses } from "./local-address.ts";
 import { readTopVia, requestForCore, responseForCore } from "./message-for-core.ts";
-import { type RawMessage, readRawMessage } from "./raw-message.ts";
-import { localResponse, ReceivedResponse, readUri } from "./received-message.ts";
 import { RequestDispatcher } from "./request-dispatcher.ts";
 import { setTimersForUnreliableTransport } from "./retransmission.ts";
 import { SipCore } from "./sip-core.ts";
@@ -43,6 +43,7 @@ export type EmbeddedOptions = {
 
 export class EmbeddedSignalling implements SipSignaling {
   readonly name = "sip-signalling-embedded";
+  readonly fault = undefined;
   readonly #options: EmbeddedOptions;
   readonly #local: LocalAddresses;
   readonly #core = new SipCore();

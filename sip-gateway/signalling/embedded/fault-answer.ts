@@ -1,6 +1,7 @@
 /** The answer to what could not be parsed, from what could be read of it. */
-import type { RawMessage } from "./raw-message.ts";
-import { userAgent } from "./sip-core.ts";
+
+import { userAgent } from "../identity.ts";
+import type { RawMessage } from "../raw-message.ts";
 
 const names = [
   ["from", "From"],

@@ -1,9 +1,9 @@
 /** Turns a raw request into what SIP.js' core works on: a parsed message with a checked top Via and a collision-proof transaction id. */
 import { isIP } from "node:net";
 import { IncomingRequestMessage, IncomingResponseMessage } from "sip.js/lib/core/index.js";
+import { readNameAddr } from "../name-addr.ts";
+import type { RawMessage } from "../raw-message.ts";
 import { splitList } from "../tokens.ts";
-import { readNameAddr } from "./name-addr.ts";
-import type { RawMessage } from "./raw-message.ts";
 
 export type TopVia = { readonly sentBy: string; readonly port: number; readonly branch: string; readonly rport: boolean };
 export type RequestForCore = { readonly message: IncomingRequestMessage; readonly transactionId: string };

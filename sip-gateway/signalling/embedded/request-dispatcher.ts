@@ -9,12 +9,12 @@ import {
   UserAgentServer,
 } from "sip.js/lib/core/index.js";
 import type { SipInvite, SipPeer, SipReply, SipServerRequest } from "../port.ts";
+import type { RawMessage } from "../raw-message.ts";
+import { ReceivedRequest } from "../received-message.ts";
 import { acceptSequence, type DialogHost, EmbeddedDialog } from "./embedded-dialog.ts";
 import type { Flow } from "./flow.ts";
 import { InviteServer, isInviteTransaction } from "./invite-server.ts";
 import type { RequestForCore } from "./message-for-core.ts";
-import type { RawMessage } from "./raw-message.ts";
-import { ReceivedRequest } from "./received-message.ts";
 import { retransmit } from "./retransmission.ts";
 import type { SipCore } from "./sip-core.ts";
 

@@ -11,11 +11,10 @@ import {
   URI,
   UserAgentCore,
 } from "sip.js/lib/core/index.js";
+import { userAgent } from "../identity.ts";
 import type { SipHandlers, SipPeer, SipReply } from "../port.ts";
 import { lines, sipBody } from "./embedded-dialog.ts";
 import type { Flow } from "./flow.ts";
-
-export const userAgent = "Earshot";
 
 export class SipCore {
   readonly agent: UserAgentCore;

@@ -1,5 +1,5 @@
 /** Cuts SIP messages out of a TCP or TLS stream (RFC 3261 18.3, keep-alives of RFC 5626 3.5.1). */
-import { findBody } from "./raw-message.ts";
+import { findBody } from "../raw-message.ts";
 
 export type Framed =
   | { readonly kind: "message"; readonly bytes: Uint8Array }

@@ -1,5 +1,5 @@
 /** The port's view of a raw message. */
-import type { SipPeer, SipRequest, SipResponse, SipUri } from "../port.ts";
+import type { SipPeer, SipRequest, SipResponse, SipUri } from "./port.ts";
 import type { RawMessage } from "./raw-message.ts";
 
 class HeaderReader {

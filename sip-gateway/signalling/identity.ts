@@ -1,0 +1,2 @@
+/** How we name ourselves in SIP messages. */
+export const userAgent = "Earshot";
