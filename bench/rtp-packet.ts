@@ -20,6 +20,7 @@ export type RtpPacketOptions = { calls: readonly number[]; seconds: number; prof
 const warmUpMs = 4000;
 
 type Measured = { microseconds: number; packets: number; returned: number; kernelDrops: number; behindMs: number };
+type Receiver = Child<ReceiverRequest, ReceiverAnswer>;
 
 class Child<Request, Answer extends { kind: string }> {
   readonly process: ChildProcess;
@@ -90,25 +91,38 @@ async function measure(sender: Sender, pid: number, ports: readonly number[], se
   };
 }
 
-async function withSender<T>(streams: number, use: (sender: Sender, parties: readonly number[]) => Promise<T>): Promise<T> {
+async function withSender<T>(streams: number, speech: boolean, use: (sender: Sender, parties: readonly number[]) => Promise<T>): Promise<T> {
   const sender: Sender = new Child("./rtp-packet/sender.ts");
   try {
-    const { parties } = await sender.ask({ kind: "open", streams }, "opened");
+    const { parties } = await sender.ask({ kind: "open", streams, speech }, "opened");
     return await use(sender, parties);
   } finally {
     await sender.end();
   }
 }
 
-function measureEarshot(calls: number, seconds: number, fromPort: number, profile: boolean) {
-  return withSender(calls * 2, async (sender) => {
-    const receiver = new Child<ReceiverRequest, ReceiverAnswer>("./rtp-packet/receiver.ts", profile ? ["--cpu-prof"] : []);
+export type EarshotOptions = {
+  readonly calls: number;
+  readonly seconds: number;
+  readonly fromPort: number;
+  readonly profile?: boolean;
+  /** As in EARSHOT_EVENT_LOG. */
+  readonly eventLog?: string;
+  readonly speech?: boolean;
+};
+
+/** The media plane of a gateway in a process of its own: its CPU per packet, and what it wrote over TCP for the records that the log took meanwhile. */
+export function measureEarshot({ calls, seconds, fromPort, profile = false, eventLog = "embedded:", speech = false }: EarshotOptions) {
+  return withSender(calls * 2, speech, async (sender) => {
+    const receiver: Receiver = new Child("./rtp-packet/receiver.ts", profile ? ["--cpu-prof"] : []);
     try {
-      const { ports } = await receiver.ask({ kind: "open", calls, fromPort }, "opened");
+      const { ports } = await receiver.ask({ kind: "open", calls, fromPort, eventLog }, "opened");
+      const before = await receiver.ask({ kind: "written" }, "written");
       const measured = await measure(sender, receiver.process.pid!, ports, seconds);
       const { sent } = await sender.ask({ kind: "count" }, "count");
+      const after = await receiver.ask({ kind: "written" }, "written");
       const stopped = await receiver.ask({ kind: "stop" }, "stopped");
-      return { ...measured, ...stopped, sent };
+      return { ...measured, ...stopped, sent, tcpBytes: after.tcpBytes - before.tcpBytes, written: after.records - before.records };
     } finally {
       await receiver.end();
     }
@@ -117,7 +131,7 @@ function measureEarshot(calls: number, seconds: number, fromPort: number, profil
 
 /** What rtpengine measured, and of all that it was sent the share that its recordings hold. */
 function measureRtpengine(calls: number, seconds: number, fromPort: number, record: boolean): Promise<Measured & { recorded: number }> {
-  return withSender(calls * 2, async (sender, parties) => {
+  return withSender(calls * 2, false, async (sender, parties) => {
     const engine = await startRtpengine(fromPort, parties, record);
     try {
       const measured = await measure(sender, engine.pid, engine.ports, seconds);
@@ -151,7 +165,7 @@ export async function run(options: Partial<RtpPacketOptions> = {}): Promise<void
   row("calls", "earshot µs", "forward µs", "record µs", "/ forward", "/ record", "core load", "chunks", "lost chunks", "MB rss");
   let fromPort = 20_002 + 2 * Math.floor(Math.random() * 500);
   for (const count of calls) {
-    const own = await measureEarshot(count, seconds, fromPort, profile);
+    const own = await measureEarshot({ calls: count, seconds, fromPort, profile });
     fromPort += count * 4 + 100;
     const forward = peer ? await measureRtpengine(count, seconds, fromPort, false) : undefined;
     const record = peer ? await measureRtpengine(count, seconds, fromPort, true) : undefined;

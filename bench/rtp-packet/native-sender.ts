@@ -10,7 +10,9 @@ type Native = {
   view(pointer: unknown, length: number): ArrayBuffer;
 };
 
-const packetBytes = 172;
+const headerBytes = 12;
+const audioBytes = 160;
+const packetBytes = headerBytes + audioBytes;
 const messageBytes = 64;
 const vectorBytes = 16;
 const addressBytes = 16;
@@ -24,6 +26,9 @@ export class NativeSender {
   readonly parties: readonly number[];
   #sent = 0;
   readonly #view: DataView;
+  readonly #bytes: Uint8Array;
+  readonly #audio: Uint8Array | undefined;
+  #round = 0;
   readonly #messages: bigint;
   readonly #packets: number;
   readonly #fd: number;
@@ -32,8 +37,9 @@ export class NativeSender {
   readonly #recvmmsg: (...args: unknown[]) => unknown;
   readonly #sendmmsg: (...args: unknown[]) => unknown;
 
-  /** @param ports one stream to each of these ports of 127.0.0.1; more may be added by `aim` */
-  constructor(streams: number) {
+  /** @param audio G.711 that each stream plays from a place of its own; absent: each sends one and the same noise all the time */
+  constructor(streams: number, audio?: Uint8Array) {
+    this.#audio = audio;
     // The pipeline's binding to native engines serves here too.
     const native = createRequire(import.meta.resolve("@earshot/media-pipeline/package.json"))("koffi") as Native;
     const libc = native.load("libc.so.6");
@@ -52,7 +58,7 @@ export class NativeSender {
     const base = native.address(block);
     this.#messages = base;
     const view = new DataView(native.view(block, total));
-    new Uint8Array(view.buffer).fill(0);
+    this.#bytes = new Uint8Array(view.buffer).fill(0);
     this.#view = view;
     const random = new Uint32Array([12_345]);
     for (let i = 0; i < streams; i++) {
@@ -129,8 +135,14 @@ export class NativeSender {
   /** One packet of each stream `from` up to `to`. */
   sendRound(from: number, to: number): void {
     const view = this.#view;
+    const audio = this.#audio;
+    if (from === 0) this.#round++;
     for (let i = from; i < to; i++) {
       const packet = this.#packets + i * packetBytes;
+      if (audio !== undefined) {
+        const at = ((i * 7919 + this.#round) * audioBytes) % (audio.length - audioBytes);
+        this.#bytes.set(audio.subarray(at, at + audioBytes), packet + headerBytes);
+      }
       view.setUint16(packet + 2, view.getUint16(packet + 2) + 1);
       view.setUint32(packet + 4, view.getUint32(packet + 4) + 160);
     }

@@ -1,8 +1,10 @@
 /** Child process: keeps the asked number of streams going at 50 packets per second each. Talks to the bench over IPC. */
+import { lineAudio } from "./line-audio.ts";
 import { NativeSender } from "./native-sender.ts";
 
 export type SenderRequest =
-  | { kind: "open"; streams: number }
+  /** `speech`: people talk, in place of noise that is the same in every packet of a stream. */
+  | { kind: "open"; streams: number; speech: boolean }
   | { kind: "aim"; ports: number[] }
   | { kind: "start" }
   | { kind: "count" }
@@ -45,7 +47,7 @@ const answer = (message: SenderAnswer) => process.send!(message);
 
 process.on("message", (request: SenderRequest) => {
   if (request.kind === "open") {
-    sender = new NativeSender(request.streams);
+    sender = new NativeSender(request.streams, request.speech ? lineAudio() : undefined);
     answer({ kind: "opened", parties: sender.parties });
   } else if (request.kind === "aim") {
     sender!.aim(request.ports);
