@@ -7,8 +7,8 @@
  * Goals at 1,000 calls: at most 1.3 x the CPU of the embedded log, at most 1.10 x the bytes of G.711 on the wire.
  */
 import { KafkaBroker, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
-import { measureEarshot } from "./rtp-packet.ts";
 import { ahead } from "./rtp-packet/priority.ts";
+import { measureEarshot } from "./rtp-packet.ts";
 
 const callCounts = (process.argv[2] ?? "200,1000").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 10);
@@ -25,6 +25,8 @@ if (missing !== "") {
 if (ahead().length === 0) console.log("Real-time scheduling is not permitted: figures depend on what else runs.");
 const broker = await KafkaBroker.start();
 try {
+  // A broker that was just started gives no producer its number for a while.
+  await measureEarshot({ calls: 10, seconds: 1, fromPort: 19_000, eventLog: `${broker.url}/first` });
   let fromPort = 20_002 + 2 * Math.floor(Math.random() * 500);
   for (const calls of callCounts) {
     const run = async (eventLog: string) => {
@@ -45,7 +47,7 @@ try {
       ["Kafka", kafka],
     ] as const)
       console.log(
-        `  ${name}: sent ${one.sent}, received ${one.received}, kernel dropped ${one.kernelDrops}; chunks ${one.chunks}, lost ${one.chunksLost}, records ${one.records}; ` +
+        `  ${name}: sent ${one.sent}, received ${one.received}, kernel dropped ${one.kernelDrops}; chunks ${one.chunks}, lost ${one.chunksLost}, records ${one.records}, of those in the time measured ${one.written}; ` +
           `${(one.rssBytes / 1e6).toFixed(0)} MB rss; sender late by at most ${one.behindMs.toFixed(0)} ms`,
       );
   }

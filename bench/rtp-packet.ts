@@ -91,7 +91,11 @@ async function measure(sender: Sender, pid: number, ports: readonly number[], se
   };
 }
 
-async function withSender<T>(streams: number, speech: boolean, use: (sender: Sender, parties: readonly number[]) => Promise<T>): Promise<T> {
+async function withSender<T>(
+  streams: number,
+  speech: boolean,
+  use: (sender: Sender, parties: readonly number[]) => Promise<T>,
+): Promise<T> {
   const sender: Sender = new Child("./rtp-packet/sender.ts");
   try {
     const { parties } = await sender.ask({ kind: "open", streams, speech }, "opened");

@@ -15,6 +15,10 @@ export type ClusterOptions = {
   /** Ports that are to be these, where they are free; every other one is any free one. */
   readonly sipPort?: number;
   readonly httpPort?: number;
+  /** UDP ports of each gateway, four for a call; 200 where it is not given. */
+  readonly rtpPortsEach?: number;
+  /** In place of deploy/main.ts: a module that takes the same arguments. */
+  readonly script?: string;
   readonly onOutput?: (name: string, text: string) => void;
   readonly onDeath?: (role: RoleProcess, how: string) => void;
 };
@@ -26,15 +30,15 @@ const kinds = [
   ["sip-gateway", "gateway", "gateways"],
 ] as const satisfies readonly (readonly [RoleName, string, keyof ClusterSize])[];
 
-const rtpPortsEach = 200;
+const usualRtpPorts = 200;
 
 /** Starts nothing. In start order: what shows and stores calls before what makes them words, the doors last. */
 export async function planCluster(options: ClusterOptions): Promise<RoleProcess[]> {
-  const { size, directory, env, envOf = {}, onOutput, onDeath } = options;
+  const { size, directory, env, envOf = {}, rtpPortsEach = usualRtpPorts, script, onOutput, onDeath } = options;
   const roles: RoleProcess[] = [];
   const count = kinds.reduce((sum, [, , many]) => sum + size[many], 0);
   const free = await freePorts(count * 4);
-  const rtpBase = 30_000 + Math.floor(Math.random() * 40) * rtpPortsEach;
+  const rtpBase = 30_000 + Math.floor(Math.random() * 40) * usualRtpPorts;
   for (const [role, one, many] of kinds) {
     for (let i = 1; i <= size[many]; i++) {
       const name = `${one}-${i}`;
@@ -44,6 +48,7 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
         role,
         name,
         directory,
+        script,
         ports: {
           operations,
           sip: i === 1 ? (options.sipPort ?? sip) : sip,

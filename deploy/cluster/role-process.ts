@@ -26,6 +26,8 @@ export type RoleProcessOptions = {
   readonly directory: string;
   readonly ports: RolePorts;
   readonly env: Readonly<Record<string, string>>;
+  /** In place of deploy/main.ts. */
+  readonly script?: string;
   readonly onOutput?: (text: string) => void;
   readonly onDeath?: (how: string) => void;
 };
@@ -37,7 +39,7 @@ export class RoleProcess {
   readonly dataDir: string;
   readonly process: ManagedProcess;
 
-  constructor({ role, name, directory, ports, env, onOutput, onDeath }: RoleProcessOptions) {
+  constructor({ role, name, directory, ports, env, script = main, onOutput, onDeath }: RoleProcessOptions) {
     this.role = role;
     this.name = name;
     this.ports = ports;
@@ -45,7 +47,7 @@ export class RoleProcess {
     this.process = new ManagedProcess({
       name,
       command: process.execPath,
-      args: ["--disable-warning=ExperimentalWarning", main, "--role", role],
+      args: ["--disable-warning=ExperimentalWarning", script, "--role", role],
       env: {
         NODE_ENV: "production",
         ...env,

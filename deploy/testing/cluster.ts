@@ -12,19 +12,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
-import { type ClusterSize, planCluster, startCluster, stopCluster } from "../cluster/cluster.ts";
+import { type ClusterOptions, type ClusterSize, planCluster, startCluster, stopCluster } from "../cluster/cluster.ts";
 import type { RoleProcess } from "../cluster/role-process.ts";
 import { type Servers, startServers } from "../cluster/servers.ts";
 import { type DemoCallHandle, type DemoCallOptions, placeDemoCall } from "../demo-pbx/demo-call.ts";
 import { type CallReader, callReader } from "./call-reader.ts";
 import { eventually } from "./earshot-process.ts";
 
-export type TestClusterOptions = Partial<ClusterSize> & {
-  /** Settings of every process. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Settings of one process, by its name. */
-  readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-};
+export type TestClusterOptions = Partial<ClusterSize> &
+  Pick<ClusterOptions, "envOf" | "rtpPortsEach" | "script"> & {
+    /** Settings of every process. */
+    readonly env?: Readonly<Record<string, string>>;
+  };
 
 export type TestCluster = CallReader & {
   readonly servers: Servers;
@@ -50,7 +49,7 @@ export function clusterMissing(): string {
   return kafkaMissing();
 }
 
-export async function startTestCluster({ env = {}, envOf, ...size }: TestClusterOptions = {}): Promise<TestCluster> {
+export async function startTestCluster({ env = {}, envOf, rtpPortsEach, script, ...size }: TestClusterOptions = {}): Promise<TestCluster> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-cluster-"));
   const servers = await startServers(join(directory, "servers"), env);
   const roles = await planCluster({
@@ -66,6 +65,8 @@ export async function startTestCluster({ env = {}, envOf, ...size }: TestCluster
       ...servers.env,
     },
     envOf,
+    rtpPortsEach,
+    script,
   });
   const role = (name: string): RoleProcess => {
     const found = roles.find((each) => each.name === name);

@@ -19,6 +19,7 @@ import { eventLogMetrics } from "../metrics.ts";
 import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscription } from "../port.ts";
 import { maxKeyBytes } from "../record-format.ts";
 import { checkSize } from "../record-limits.ts";
+import { useFastZstd } from "./compression.ts";
 import { asEarshotError, clientOptions, type KafkaAddress, parseKafkaUrl } from "./connection.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Sender } from "./sender.ts";
@@ -94,7 +95,9 @@ class KafkaEventLog implements EventLog {
       },
       [],
     );
-    this.#senders = { media: this.#sender(), events: this.#sender() };
+    useFastZstd();
+    // Events are few, and most are a batch of their own: nothing to gain there.
+    this.#senders = { media: this.#sender("zstd"), events: this.#sender("none") };
     this.#state = "running";
     try {
       await this.declare([topics.deadLetter]);
@@ -109,7 +112,7 @@ class KafkaEventLog implements EventLog {
     });
   }
 
-  #sender(): Sender {
+  #sender(compression: "none" | "zstd"): Sender {
     const { clock, log, settings } = this.#options;
     const { prefix } = this.#address;
     return new Sender({
@@ -117,6 +120,7 @@ class KafkaEventLog implements EventLog {
       clientId: this.#clientId,
       clock,
       log,
+      compression,
       lingerMs: settings.writeDelayMs,
       bufferBytes: settings.writeBufferBytes,
       retryFirstMs: settings.retryFirstMs,

@@ -14,6 +14,7 @@ export type SenderOptions = {
   readonly clientId: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly compression: "none" | "zstd";
   readonly lingerMs: number;
   readonly bufferBytes: number;
   readonly retryFirstMs: number;
@@ -51,6 +52,7 @@ export class Sender {
     this.#producer = new Producer({
       ...clientOptions(options.address, options.clientId),
       idempotent: true,
+      compression: options.compression,
       retries: Number.MAX_SAFE_INTEGER,
       retryDelay: (_client, _operation, attempt, _retries, error) => {
         this.#failed(asEarshotError(error));
