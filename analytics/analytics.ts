@@ -93,6 +93,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   let database: ServerState = "up";
   const directory = createDirectoryStore({
     url: settings.store.relationalStore,
+    ownerUrl: settings.store.relationalStoreOwner,
     dataDir,
     log,
     clock,

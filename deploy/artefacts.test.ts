@@ -12,13 +12,21 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, "utf8");
 const settings = new Set(settingsDocument().match(/EARSHOT_[A-Z0-9_]+/g));
 /** Of the compose file and the image themselves, and of the commands that are clients of the product. */
-const ofTheFiles = new Set(["EARSHOT_VERSION", "EARSHOT_PASSWORD", "EARSHOT_API_KEY", "EARSHOT_API_URL", "EARSHOT_GRPC_URL"]);
+const ofTheFiles = new Set([
+  "EARSHOT_VERSION",
+  "EARSHOT_PASSWORD",
+  "EARSHOT_OWNER_PASSWORD",
+  "EARSHOT_API_KEY",
+  "EARSHOT_API_URL",
+  "EARSHOT_GRPC_URL",
+]);
 
 type Service = {
   image: string;
   user?: string;
   environment?: Record<string, string>;
   ports?: string[];
+  volumes?: string[];
   healthcheck?: { test: string[] };
   restart?: string;
   read_only?: boolean;
@@ -61,6 +69,17 @@ describe("compose.yaml", () => {
     expect(ports).toContain(`127.0.0.1:${environment!.EARSHOT_GRPC_PORT}:${environment!.EARSHOT_GRPC_PORT}`);
   });
 
+  it("signs in to PostgreSQL as two roles that its set-up makes, neither the superuser", () => {
+    const { EARSHOT_RELATIONAL_STORE: application, EARSHOT_RELATIONAL_STORE_OWNER: owner } = compose.services.api!.environment!;
+    const script = read(
+      `deploy/${compose.services.postgres!.volumes!.map((volume) => /^\.\/([^:]+\.sh):/.exec(volume)?.[1]).find(Boolean)}`,
+    );
+    const roleOf = (url: string | undefined) => /^postgres:\/\/(\w+):/.exec(url!)![1];
+    expect(roleOf(owner)).not.toBe(roleOf(application));
+    for (const role of [roleOf(application), roleOf(owner)]) expect(script).toMatch(new RegExp(`^CREATE ROLE ${role} LOGIN PASSWORD`, "m"));
+    expect(script).toContain(`CREATE DATABASE earshot OWNER ${roleOf(owner)};`);
+  });
+
   it("asks for every password, and the example names each", () => {
     const asked = new Set([...read("deploy/compose.yaml").matchAll(/\$\{([A-Z0-9_]+):\?/g)].map(([, name]) => name));
     const example = new Set([...read("deploy/compose.env.example").matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => name));
@@ -90,6 +109,7 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
   type Probe = { httpGet: { path: string } };
   type Container = {
     env: { name: string; value?: string }[];
+    envFrom: { secretRef: { name: string } }[];
     ports: Port[];
     readinessProbe: Probe;
     livenessProbe: Probe;
@@ -131,6 +151,13 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
     };
     expect(served(render())).toEqual(["50052", 50052, 50052]);
     expect(served(render("--set", "api.grpcPort=0"))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("gives the database owner's Secret to the analytics roles alone", () => {
+    const withOwner = render("--set", "databaseOwnerSecret=owner")
+      .filter(({ spec }) => spec?.template !== undefined)
+      .filter(({ spec }) => spec.template!.spec.containers[0]!.envFrom.some(({ secretRef }) => secretRef.name === "owner"));
+    expect(withOwner.map(({ metadata }) => metadata.name).sort()).toEqual(["x-analytics-api", "x-analytics-ingest"]);
   });
 
   it("scales and opens what the values say", () => {

@@ -70,6 +70,7 @@ async function main(): Promise<number> {
   async function firstTenant(): Promise<TenantId> {
     const directory = createDirectoryStore({
       url: settings.store.relationalStore,
+      ownerUrl: settings.store.relationalStoreOwner,
       dataDir,
       log,
       clock: systemClock,

@@ -18,7 +18,15 @@ export const storeSettings = {
     schema: z.string().regex(/^(embedded:|postgres(ql)?:\/\/)/, "begins with embedded: or postgres://"),
     default: "embedded:",
     describe:
-      'where tenants and people are kept: "embedded:DIR" (started by Earshot; no DIR = under the data directory) or "postgres://user:password@host/database"',
+      'where tenants and people are kept: "embedded:DIR" (started by Earshot; no DIR = under the data directory) or "postgres://user:password@host/database" of a role that is bound by row-level security (no superuser, no BYPASSRLS)',
+    secret: true,
+  }),
+  relationalStoreOwner: setting({
+    env: "EARSHOT_RELATIONAL_STORE_OWNER",
+    schema: z.string().regex(/^postgres(ql)?:\/\//, "begins with postgres://"),
+    default: "",
+    describe:
+      "the same database as another role, its owner, who makes and changes tables at the start and does nothing else; without it the role of EARSHOT_RELATIONAL_STORE does that, where it may",
     secret: true,
   }),
   columnStoreConnections: setting({

@@ -28,7 +28,14 @@ export async function openStores(env: NodeJS.ProcessEnv): Promise<Stores> {
   const log = createLog({ level: "warn" });
   const clock = systemClock;
   const metrics = createMetrics();
-  const directory = createDirectoryStore({ url: settings.store.relationalStore, dataDir, log, clock, settings: settings.postgres });
+  const directory = createDirectoryStore({
+    url: settings.store.relationalStore,
+    ownerUrl: settings.store.relationalStoreOwner,
+    dataDir,
+    log,
+    clock,
+    settings: settings.postgres,
+  });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
   const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
   const objects = openObjectStore({ settings: settings.platform, dataDir, clock, log });

@@ -4,9 +4,12 @@ import { chmod } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createDirectoryStore } from "@earshot/analytics/store/postgres/directory-store.ts";
+import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePorts } from "./free-ports.ts";
-import { type PostgresServer, startPostgres } from "./postgres-server.ts";
+import { applicationUrl, type PostgresServer, startPostgres } from "./postgres-server.ts";
 
 let directory: string;
 let port: number;
@@ -28,6 +31,22 @@ async function reach(): Promise<void> {
   await once(socket, "connect");
   socket.destroy();
 }
+
+test("its application's role is made once, and is not the one that migrates", async () => {
+  const url = await applicationUrl(server);
+  expect(await applicationUrl(server)).toBe(url);
+  const store = createDirectoryStore({
+    url,
+    ownerUrl: server.url,
+    dataDir: directory,
+    log: silentLog,
+    clock: systemClock,
+    settings: { poolSize: 2, queryTimeoutMs: 5000, migrationTimeoutMs: 10_000 },
+  });
+  await store.start();
+  expect(await store.tenants()).toEqual([]);
+  await store.stop(1000);
+});
 
 test("it is killed, is away, and comes back on the same port and data", async () => {
   await reach();

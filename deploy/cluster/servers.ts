@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { type ClickHouseFront, startClickHouseFront } from "@earshot/analytics/store/clickhouse/testing/clickhouse-front.ts";
 import { KafkaBroker, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { withoutPassword } from "../roles/foundation.ts";
 import { freePorts } from "./free-ports.ts";
-import { type PostgresServer, startPostgres } from "./postgres-server.ts";
+import { applicationUrl, type PostgresServer, startPostgres } from "./postgres-server.ts";
 
 export type Servers = {
   /** What every role is given to reach them. */
@@ -40,7 +41,7 @@ export async function startServers(directory: string, given: Readonly<Record<str
     const url = given[name];
     if (url === undefined || url === "") return false;
     env[name] = url;
-    described[part] = `${url.replace(/\/\/[^@/]*@/, "//***@")} (given)`;
+    described[part] = `${withoutPassword(url)} (given)`;
     return true;
   };
   let kafka: KafkaBroker | undefined;
@@ -58,11 +59,13 @@ export async function startServers(directory: string, given: Readonly<Record<str
       env.EARSHOT_EVENT_LOG = kafka.url;
       described["event log"] = `Apache Kafka on ${kafka.address}, pid ${kafka.pid}; its data goes when it ends`;
     }
-    if (!take("EARSHOT_RELATIONAL_STORE", "relational store")) {
+    if (take("EARSHOT_RELATIONAL_STORE", "relational store")) take("EARSHOT_RELATIONAL_STORE_OWNER", "its owner");
+    else {
       const [port] = await freePorts(1);
       postgres = await startPostgres(join(directory, "postgres"), port!, await keptPassword(directory));
       ends.push(() => postgres!.process.stop("SIGINT"));
-      env.EARSHOT_RELATIONAL_STORE = postgres.url;
+      env.EARSHOT_RELATIONAL_STORE = await applicationUrl(postgres);
+      env.EARSHOT_RELATIONAL_STORE_OWNER = postgres.url;
       described["relational store"] = `PostgreSQL of ${postgres.from} on 127.0.0.1:${port}, pid ${postgres.process.pid}`;
     }
     if (!take("EARSHOT_OBJECT_STORE", "object store")) {

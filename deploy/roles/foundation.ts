@@ -75,7 +75,7 @@ export function buildFoundation({ settings, log, version, spools, usesObjects }:
   };
 }
 
-/** An adapter's URL as it may be printed. */
+/** An adapter's URL as it may be printed: a password stands before the last @ of the host, or among the parameters. */
 export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
+  return url.replace(/\/\/[^/?#]*@/, "//***@").replace(/([?&]\w*password=)[^&#]*/gi, "$1***");
 }

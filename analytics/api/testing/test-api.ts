@@ -81,7 +81,13 @@ export async function startTestApi(
     settings: values.platform,
   } as Parameters<typeof createFileObjectStore>[0]);
   await objects.start();
-  const directory = createDirectoryStore({ url: "embedded:", dataDir, log, clock, settings: { poolSize: 5, queryTimeoutMs: 10_000 } });
+  const directory = createDirectoryStore({
+    url: "embedded:",
+    dataDir,
+    log,
+    clock,
+    settings: { poolSize: 5, queryTimeoutMs: 10_000, migrationTimeoutMs: 60_000 },
+  });
   await directory.start();
   const { oneTimePassword = "" } = await directory.bootstrap({ adminPassword: undefined, adminApiKey: "first-key" });
   const first = (await directory.userByEmail("admin@localhost"))!.tenantId;

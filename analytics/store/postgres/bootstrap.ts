@@ -3,13 +3,15 @@ import { randomUUID } from "node:crypto";
 import { hashPassword } from "@earshot/platform/secrets/password.ts";
 import { generatePassword, hashToken } from "@earshot/platform/secrets/token.ts";
 import type { PhraseRule, Trunk } from "@earshot/proto/api/administration.ts";
-import { tenantId } from "@earshot/proto/ids.ts";
+import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import type { Pool } from "pg";
 import type { NewUser } from "../port.ts";
 import { type StoredTenant, toTenant } from "./rows.ts";
-import { lookUp, withTenant } from "./tenant-scope.ts";
+import { holdingLock, lookUp, withTenant } from "./tenant-scope.ts";
 
 const environmentKeyId = "environment";
+/** Any constant: held by the process that looks whether this is the first start, so that of two only one finds that it is. */
+const firstStartLock = 4_158_201_309;
 
 const loopbackTrunk: Omit<Trunk, "id"> = {
   name: "This machine",
@@ -91,42 +93,52 @@ export async function insertTenant(pool: Pool, input: { name: string; timezone: 
 }
 
 /**
- * First start only, except for the API key of the environment, which is kept in step at every start (changed or withdrawn).
+ * First start only, except for the API key of the environment, which is kept in step at every start (changed or withdrawn). Processes
+ * that start at once come one after the other.
  * @returns the administrator's one-time password where no password was given
  */
-export async function bootstrapDirectory(
-  pool: Pool,
-  options: { adminPassword: string | undefined; adminApiKey: string | undefined; timezone: string },
-): Promise<{ oneTimePassword: string | undefined }> {
-  let oneTimePassword: string | undefined;
-  let [first] = await lookUp<StoredTenant>(pool, "all_tenants()", []);
-  if (first === undefined) {
-    const password = options.adminPassword || generatePassword();
-    if (!options.adminPassword) oneTimePassword = password;
-    first = await insertTenant(pool, {
-      name: "Default",
-      timezone: options.timezone,
-      admin: {
-        email: "admin@localhost",
-        name: "Administrator",
-        role: "super_admin",
-        passwordHash: await hashPassword(password),
-        mustChangePassword: !options.adminPassword,
-      },
-    });
-    const tenant = toTenant(first).id;
-    const { name, ...body } = loopbackTrunk;
-    await withTenant(pool, tenant, (db) =>
-      db.query("insert into earshot.trunks (tenant_id, id, name, body) values ($1, $2, $3, $4)", [
-        tenant,
-        randomUUID(),
-        name,
-        JSON.stringify(body),
-      ]),
-    );
-  }
+export async function bootstrapDirectory(pool: Pool, options: FirstStart): Promise<{ oneTimePassword: string | undefined }> {
+  return holdingLock(pool, firstStartLock, async () => {
+    let oneTimePassword: string | undefined;
+    let [first] = await lookUp<StoredTenant>(pool, "all_tenants()", []);
+    if (first === undefined) {
+      const password = options.adminPassword || generatePassword();
+      if (!options.adminPassword) oneTimePassword = password;
+      first = await insertFirstTenant(pool, options, password);
+    }
+    await keepEnvironmentKey(pool, toTenant(first).id, options.adminApiKey);
+    return { oneTimePassword };
+  });
+}
+
+type FirstStart = { adminPassword: string | undefined; adminApiKey: string | undefined; timezone: string };
+
+async function insertFirstTenant(pool: Pool, { adminPassword, timezone }: FirstStart, password: string): Promise<StoredTenant> {
+  const first = await insertTenant(pool, {
+    name: "Default",
+    timezone,
+    admin: {
+      email: "admin@localhost",
+      name: "Administrator",
+      role: "super_admin",
+      passwordHash: await hashPassword(password),
+      mustChangePassword: !adminPassword,
+    },
+  });
   const tenant = toTenant(first).id;
-  const key = options.adminApiKey;
+  const { name, ...body } = loopbackTrunk;
+  await withTenant(pool, tenant, (db) =>
+    db.query("insert into earshot.trunks (tenant_id, id, name, body) values ($1, $2, $3, $4)", [
+      tenant,
+      randomUUID(),
+      name,
+      JSON.stringify(body),
+    ]),
+  );
+  return first;
+}
+
+async function keepEnvironmentKey(pool: Pool, tenant: TenantId, key: string | undefined): Promise<void> {
   await withTenant(pool, tenant, async (db) => {
     await db.query("delete from earshot.api_keys where from_environment and key_hash is distinct from $1", [key ? hashToken(key) : null]);
     if (key)
@@ -136,5 +148,4 @@ export async function bootstrapDirectory(
         [tenant, environmentKeyId, key.slice(0, 4), hashToken(key)],
       );
   });
-  return { oneTimePassword };
 }

@@ -13,12 +13,15 @@ import { type Connection, openConnection } from "./connection.ts";
 import { type StoredExtension, type StoredTenant, type StoredUser, toExtension, toTenant, toUser } from "./rows.ts";
 import type { ServerState } from "./server-keeper.ts";
 import type { postgresSettings } from "./settings.ts";
+import { checkUrls } from "./sign-in.ts";
 import { lookUp, withTenant } from "./tenant-scope.ts";
 import { lockSettings, readTenantSettings, storeTrunk } from "./tenant-settings.ts";
 
 export type DirectoryStoreOptions = {
-  /** `embedded:[DIR]` or `postgres://...` */
+  /** `embedded:[DIR]`, or the application's `postgres://...` */
   url: string;
+  /** The `postgres://...` of the tables' owner, for migrations; without it the application's role migrates, where it may. */
+  ownerUrl?: string;
   dataDir: string;
   log: Log;
   clock: Clock;
@@ -29,7 +32,10 @@ export type DirectoryStoreOptions = {
   onState?: (state: ServerState) => void;
 };
 
-/** The embedded server and the pool exist from `start` to `stop`. */
+/**
+ * The embedded server and the pool exist from `start` to `stop`.
+ * @throws EarshotError invalid_request where the URLs cannot be right, as far as that is known without connecting
+ */
 export function createDirectoryStore(options: DirectoryStoreOptions): PostgresDirectoryStore {
   return new PostgresDirectoryStore(options);
 }
@@ -44,12 +50,13 @@ export class PostgresDirectoryStore implements DirectoryStore {
   #connection: Connection | undefined;
 
   constructor(options: DirectoryStoreOptions) {
+    checkUrls(options.url, options.ownerUrl ?? "");
     this.#options = options;
   }
 
   async start(): Promise<void> {
-    const { url, dataDir, log, clock, settings, onState = () => {} } = this.#options;
-    this.#connection = await openConnection({ url, dataDir, log, clock, settings, onState });
+    const { url, ownerUrl = "", dataDir, log, clock, settings, onState = () => {} } = this.#options;
+    this.#connection = await openConnection({ url, ownerUrl, dataDir, log, clock, settings, onState });
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -58,8 +65,8 @@ export class PostgresDirectoryStore implements DirectoryStore {
     await connection?.close(deadlineMs);
   }
 
-  /** How to reach the database as its owner; for tests that look underneath. */
-  get owner(): ClientConfig {
+  /** How to reach the database as its owner, where this process knows; for tests that look underneath. */
+  get owner(): ClientConfig | undefined {
     return this.#open().owner;
   }
 

@@ -20,10 +20,14 @@ export async function withTenant<T>(pool: Pool, tenant: TenantId, work: (db: Cli
     await client.query("commit");
     return result;
   } catch (error) {
-    await client.query("rollback").catch((failure: Error) => {
-      broken = failure;
-    });
-    throw translate(error);
+    const translated = translate(error);
+    // On a connection that is lost, or hangs, a rollback would only be waited for.
+    if (translated instanceof EarshotError && translated.code === "database_unavailable") broken = translated;
+    else
+      await client.query("rollback").catch((failure: Error) => {
+        broken = failure;
+      });
+    throw translated;
   } finally {
     client.release(broken);
   }
@@ -35,6 +39,25 @@ export async function lookUp<R extends QueryResultRow>(pool: Pool, call: string,
     return (await pool.query<R>(`select * from earshot.${call}`, values)).rows;
   } catch (error) {
     throw translate(error);
+  }
+}
+
+/**
+ * Runs `work` while no other process holds the same lock; `work` uses connections of its own.
+ * @throws EarshotError as `work` does; timeout where the other one is not done within the query timeout
+ */
+export async function holdingLock<T>(pool: Pool, lockKey: number, work: () => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw translate(error);
+  });
+  try {
+    await client.query("select pg_advisory_lock($1)", [lockKey]).catch((error: unknown) => {
+      throw translate(error);
+    });
+    return await work();
+  } finally {
+    // The lock goes with the connection, whatever state that is in.
+    client.release(true);
   }
 }
 
@@ -52,7 +75,11 @@ function translate(error: unknown): unknown {
   if (code === "22021" || code === "22P05")
     return new EarshotError("invalid_request", "text_not_storable", "A text contains a character that cannot be stored.", { cause: error });
   if (code === "57014") return new EarshotError("timeout", "database_slow", "The database took too long.", { cause: error });
-  const connection = /^(08|53|57P)/.test(code) || /^E(CONN|PIPE|TIMEDOUT)/.test(code) || /timeout|terminated|closed|pool/i.test(message);
+  // Classes 08, 53 and 57P: connection, resources, shutdown; 28: a password that was changed; 25P03, 25006: cut off, or a stand-by now.
+  const connection =
+    /^(08|28|53|57P|25P03|25006)/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)/.test(code) ||
+    /timeout|terminated|closed|not queryable|pool/i.test(message);
   if (connection)
     return new EarshotError("unavailable", "database_unavailable", "The relational database does not answer.", {
       remedy: "Try again in a moment; if it stays so, look at the PostgreSQL server.",

@@ -34,6 +34,9 @@ securityContext:
   capabilities: { drop: [ALL] }
 envFrom:
   - secretRef: { name: {{ .root.Values.existingSecret | quote }} }
+{{- if and .root.Values.databaseOwnerSecret (hasPrefix "analytics-" .role) }}
+  - secretRef: { name: {{ .root.Values.databaseOwnerSecret | quote }} }
+{{- end }}
 resources: {{ toYaml .settings.resources | nindent 2 }}
 startupProbe:
   httpGet: { path: /readyz, port: {{ .port }} }
