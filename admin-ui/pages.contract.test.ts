@@ -480,4 +480,27 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
       return (await page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))) === (await rows());
     }).toBe(true);
   });
+
+  it("asks before a shorter retention deletes calls; a longer one is saved at once", async () => {
+    const { page, problems } = await visit();
+    await signIn(page);
+    await page.goto("/settings/tenant");
+    const days = page.getByLabel("Days to keep calls");
+    const save = page.getByRole("button", { name: "Save" });
+    const saved = async (act: () => Promise<void>) => {
+      const [request] = await Promise.all([page.waitForRequest((one) => one.method() === "PATCH"), act()]);
+      return (request.postDataJSON() as { retentionDays: number }).retentionDays;
+    };
+    await days.fill("120");
+    expect(await saved(() => save.click())).toBe(120);
+    await page.getByText("are saved").waitFor();
+    await days.fill("30");
+    await page.keyboard.press("Enter");
+    await page.getByText("Delete every call that began more than 30 days ago, for good?").waitFor();
+    await page.getByRole("button", { name: "Go back" }).click();
+    expect(await days.inputValue()).toBe("30");
+    await save.click();
+    expect(await saved(() => page.getByRole("button", { name: "Save and delete" }).click())).toBe(30);
+    expect(problems).toEqual([]);
+  });
 });

@@ -29,6 +29,7 @@ import type { InsightsSettings } from "./insights/settings.ts";
 import { Listening } from "./live/listening.ts";
 import { LiveCalls } from "./live/live-calls.ts";
 import { LiveHub } from "./live/live-hub.ts";
+import { createRetention } from "./retention/retention.ts";
 import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
 import type { CallStore, DirectoryStore } from "./store/port.ts";
 import { createDirectoryStore } from "./store/postgres/directory-store.ts";
@@ -104,7 +105,18 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   });
   const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
   const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store, settles: false });
-  const ownsFirstPartition = (owns: boolean) => calls.settles(owns);
+  const retention = createRetention({
+    directory,
+    calls,
+    objectStore: options.objectStore,
+    clock,
+    log,
+    metrics,
+    sweepMinutes: settings.store.retentionSweepMinutes,
+  });
+  const ownsFirstPartition = async (owns: boolean): Promise<void> => {
+    await Promise.all([calls.settles(owns), retention.sweeps(owns)]);
+  };
   const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store, ownsFirstPartition });
   const rulesOf = (tenant: TenantId) => directory.phraseRules(tenant);
   const insights = createInsights({ eventLog, log, metrics, clock, settings: settings.insights, rulesOf });
@@ -199,7 +211,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     ...(parts.includes("api") ? [bootstrap] : []),
     calls,
     callsWatch,
-    ...(parts.includes("ingest") ? [ingest, insights] : []),
+    ...(parts.includes("ingest") ? [retention, ingest, insights] : []),
     ...(parts.includes("api") ? [liveCalls, listening, liveHub, refusals, deadLetters, http, ...(grpcPort === 0 ? [] : [grpc])] : []),
   ];
   let running: Running | undefined;

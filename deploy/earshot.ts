@@ -39,7 +39,7 @@ export type Earshot = {
  */
 export async function createEarshot({ settings, log, version, uiDirectory, role, ...options }: EarshotOptions): Promise<Earshot> {
   const runs = (name: RoleName): boolean => role === undefined || role === name;
-  const usesObjects = runs("media-pipeline") || runs("analytics-api");
+  const usesObjects = role !== "sip-gateway";
   const foundation = buildFoundation({ settings, log, version, spools: role === "sip-gateway", usesObjects });
   const roles: Role[] = [];
   const health = (): PartHealth[] => [foundation, ...roles].flatMap((each) => each.health());

@@ -8,7 +8,7 @@ interface Row {
 }
 
 export interface FakeSettings {
-  tenant: { id: string; name: string; timezone: string };
+  tenant: { id: string; name: string; timezone: string; retentionDays: number };
   lists: Record<string, Row[]>;
 }
 
@@ -66,7 +66,7 @@ export function fakeSettings(): FakeSettings {
     severity,
   });
   return {
-    tenant: { id: "tenant-1", name: "Northwind Energy", timezone: "Europe/Berlin" },
+    tenant: { id: "tenant-1", name: "Northwind Energy", timezone: "Europe/Berlin", retentionDays: 90 },
     lists: {
       trunks: [
         trunk,

@@ -86,6 +86,15 @@ const steps: Step[] = [
   },
   { name: "settings-tenant", path: "/settings/tenant", ready: ".single-form" },
   {
+    name: "settings-tenant-shorter",
+    path: "/settings/tenant",
+    ready: ".single-form",
+    act: async (page) => {
+      await page.getByLabel("Days to keep calls").fill("30");
+      await page.getByRole("button", { name: "Save" }).click();
+    },
+  },
+  {
     name: "settings-trunk-form",
     path: "/settings/trunks",
     ready: ".table",

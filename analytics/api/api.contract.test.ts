@@ -233,6 +233,11 @@ describe("settings", () => {
     expect(await errorOf(refused!)).toMatchObject({ code: "settings_too_large", category: "quota" });
     const trunks = await api.directory.trunks(second);
     expect(trunks).toHaveLength(made);
+    for (const retentionDays of [-1, 1.5, 3651, "30"])
+      expect((await api.request("/api/v1/tenant", { method: "PATCH", key, json: { retentionDays } })).status).toBe(400);
+    const kept = await api.request("/api/v1/tenant", { method: "PATCH", key, json: { retentionDays: 30 } });
+    expect([kept.status, await kept.json()]).toMatchObject([200, { retentionDays: 30 }]);
+    expect((await api.directory.tenants()).map((tenant) => [tenant.id === second, tenant.retentionDays])).toContainEqual([false, 0]);
     const vocabulary = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(100, "v"));
     expect((await api.request("/api/v1/tenant", { method: "PATCH", key, json: { vocabulary } })).status).toBe(402);
     expect((await api.directory.tenant(second))?.vocabulary).toEqual([]);

@@ -33,7 +33,29 @@ export interface CallStore extends Component {
   facets(tenant: TenantId): Promise<{ agents: string[]; queues: string[]; terminations: Termination[] }>;
 }
 
-export type TenantRow = { id: TenantId; name: string; timezone: string; suspended: boolean; language: string; vocabulary: string[] };
+/** What a store of calls does besides for those that are kept no longer. */
+export interface CallRetention {
+  /** Settled calls of a tenant that began before a time (Unix ms), the oldest first. */
+  expiredCalls(tenant: TenantId, beforeMs: number, most: number): Promise<ExpiredCall[]>;
+  /** Every row of these calls. Cut off in between, the calls are expired still. */
+  deleteCalls(tenant: TenantId, ids: readonly string[]): Promise<void>;
+  /** Takes off the disk what was deleted before. Dear: it rewrites every part that has such rows. */
+  eraseDeleted(): Promise<void>;
+}
+
+/** `objectKeys`: of its recordings. */
+export type ExpiredCall = { readonly callId: string; readonly objectKeys: readonly string[] };
+
+export type TenantRow = {
+  id: TenantId;
+  name: string;
+  timezone: string;
+  suspended: boolean;
+  language: string;
+  vocabulary: string[];
+  /** Days a call is kept from its start; 0 = for ever. */
+  retentionDays: number;
+};
 export type UserRow = {
   id: string;
   tenantId: TenantId;
@@ -64,7 +86,7 @@ export interface DirectoryStore extends Component {
   tenant(tenant: TenantId): Promise<TenantRow | undefined>;
   updateTenant(
     tenant: TenantId,
-    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>,
+    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary" | "retentionDays">>,
     check?: SettingsCheck,
   ): Promise<TenantRow>;
   /** All of them as of one moment; undefined where there is no such tenant. */

@@ -79,6 +79,13 @@ export const storeSettings = {
     describe: "calls whose merged state is kept in memory",
     atLimit: "the call untouched for longest is forgotten, and read back from the store when its next event comes",
   }),
+  retentionSweepMinutes: setting({
+    env: "EARSHOT_RETENTION_SWEEP_MINUTES",
+    schema: z.coerce.number().min(0.01).max(1440),
+    default: 60,
+    describe: "how often calls are looked for that their tenant keeps no longer, in minutes",
+    atLimit: "up to 50000 calls of a tenant go at once, the rest at the next sweep",
+  }),
   ingestBatchRows: setting({
     env: "EARSHOT_INGEST_BATCH_ROWS",
     schema: z.coerce.number().int().min(1).max(100_000),

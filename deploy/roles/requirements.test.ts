@@ -19,7 +19,12 @@ test("a role is asked only for what it uses", () => {
   const envs = (role: (typeof roleNames)[number]) => roleFaults(role, settingsOf({})).map(({ env }) => env);
   expect(envs("sip-gateway")).toEqual(["EARSHOT_EVENT_LOG"]);
   expect(envs("media-pipeline")).toEqual(["EARSHOT_EVENT_LOG", "EARSHOT_OBJECT_STORE"]);
-  expect(envs("analytics-ingest")).toEqual(["EARSHOT_EVENT_LOG", "EARSHOT_COLUMN_STORE", "EARSHOT_RELATIONAL_STORE"]);
+  expect(envs("analytics-ingest")).toEqual([
+    "EARSHOT_EVENT_LOG",
+    "EARSHOT_OBJECT_STORE",
+    "EARSHOT_COLUMN_STORE",
+    "EARSHOT_RELATIONAL_STORE",
+  ]);
 });
 
 test("servers and a shared folder satisfy it", () => {

@@ -24,7 +24,7 @@ const needs: readonly Need[] = [
   },
   {
     env: "EARSHOT_OBJECT_STORE",
-    roles: ["media-pipeline", "analytics-api"],
+    roles: ["media-pipeline", "analytics-ingest", "analytics-api"],
     given: ({ platform }) => platform.objectStore,
     own: (given) => given === "file:",
     problem: "recordings under this process's data directory are out of the other processes' sight",

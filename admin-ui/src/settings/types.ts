@@ -13,6 +13,8 @@ export interface TenantSettings {
   /** BCP 47; empty = as the engine finds. */
   language?: string;
   vocabulary?: string[];
+  /** Days; 0 = for ever. */
+  retentionDays?: number;
 }
 
 /** POST /api/v1/extensions/import */

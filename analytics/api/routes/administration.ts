@@ -19,6 +19,7 @@ const tenantView = z.object({
   timezone: z.string(),
   language: z.string(),
   vocabulary: z.array(z.string()),
+  retentionDays: z.number().describe("days a call is kept from its start; 0 = for ever"),
 });
 const tenantChange = z
   .object({
@@ -29,6 +30,7 @@ const tenantChange = z
       .regex(/^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$/, "is not a BCP 47 tag such as en-GB")
       .max(35),
     vocabulary: z.array(z.string().min(1).max(100)).max(1000),
+    retentionDays: z.number().int().min(0).max(3650),
   })
   .partial();
 

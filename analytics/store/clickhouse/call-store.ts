@@ -6,11 +6,12 @@ import { type CallQuery, type Termination, termination } from "@earshot/proto/ap
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
-import type { CallStore } from "../port.ts";
+import type { CallRetention, CallStore } from "../port.ts";
 import { callDetail, ledger, recording, transcript } from "./call-detail.ts";
 import { listCalls, statistics } from "./call-list.ts";
 import { CallStates } from "./call-states.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
+import { deleteCalls, eraseDeleted, expiredCalls } from "./delete-calls.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
 import { keepReplacedParts } from "./replaced-parts.ts";
@@ -27,16 +28,17 @@ export type ClickHouseCallStoreOptions = {
   readonly settles?: boolean;
 };
 
-export type ClickHouseCallStore = CallStore & {
-  /** The engine itself, for the seeder and the benches, which make data by SQL. */
-  connection(): ColumnStoreConnection;
-  /** Moves the calls that rest to the settled ones now, as happens every half minute. */
-  settle(): Promise<void>;
-  /** Takes or gives up the moving of calls that rest; given up, what was under way has ended when this resolves. */
-  settles(on: boolean): Promise<void>;
-  /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
-  readonly fault: string | undefined;
-};
+export type ClickHouseCallStore = CallStore &
+  CallRetention & {
+    /** The engine itself, for the seeder and the benches, which make data by SQL. */
+    connection(): ColumnStoreConnection;
+    /** Moves the calls that rest to the settled ones now, as happens every half minute. */
+    settle(): Promise<void>;
+    /** Takes or gives up the moving of calls that rest; given up, what was under way has ended when this resolves. */
+    settles(on: boolean): Promise<void>;
+    /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
+    readonly fault: string | undefined;
+  };
 
 /** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
 export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): ClickHouseCallStore {
@@ -123,6 +125,14 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     transcript: (tenant: TenantId, id: string) => timed("transcript", (query) => transcript(query, tenant, id)),
     ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
     recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
+    expiredCalls: (tenant: TenantId, beforeMs: number, most: number) => watched(() => expiredCalls(store().query, tenant, beforeMs, most)),
+    deleteCalls: (tenant: TenantId, ids: readonly string[]) =>
+      watched(() => {
+        const { connection, states } = store();
+        for (const id of ids) states.drop(tenant, id);
+        return deleteCalls(connection, tenant, ids);
+      }),
+    eraseDeleted: () => watched(() => eraseDeleted(store().connection)),
     facets: (tenant: TenantId) => timed("facets", (query) => facets(query, tenant)),
   };
 }

@@ -8,10 +8,10 @@ import { type CallQuery, callQuery } from "@earshot/proto/api/calls.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { makeEvent, type PayloadInit } from "../../seed/make-event.ts";
-import type { CallStore } from "../port.ts";
+import type { CallRetention, CallStore } from "../port.ts";
 
 export type ContractSubject = {
-  readonly store: CallStore;
+  readonly store: CallStore & CallRetention;
   readonly clock: ManualClock;
   /** Stops the store and starts it again on what it kept. */
   restart(): Promise<void>;
@@ -264,6 +264,39 @@ export const callStoreChecks: readonly ContractCheck[] = [
       assert.deepEqual(await store.facets(tenant), { agents: ["Ann"], queues: ["Service"], terminations: ["bye"] });
       assert.equal(await store.getCall(tenant, "none"), undefined);
       assert.deepEqual(await store.ledger(tenant, "none"), []);
+    },
+  },
+  {
+    name: "deletes the calls of one tenant that began before a time, and nothing else",
+    async run(subject) {
+      const { store, clock, maintain } = subject();
+      const [kept, shortened] = [tenantId("keeps"), tenantId("shortens")];
+      const start = clock.now() - 10 * 86_400_000;
+      for (const tenant of [kept, shortened])
+        await store.write([...exampleCall(tenant, "old", start), ...exampleCall(tenant, "new", start + 5 * 86_400_000)]);
+      await maintain();
+      const before = await everything(store, kept, "old");
+      const cut = start + 86_400_000;
+      const expired = [{ callId: "old", objectKeys: ["tenants/shortens/recordings/old.wav"] }];
+      assert.deepEqual(await store.expiredCalls(shortened, cut, 10), expired);
+      assert.deepEqual(await store.expiredCalls(shortened, start, 10), []);
+      assert.deepEqual(
+        (await store.expiredCalls(shortened, clock.now(), 1)).map(({ callId }) => callId),
+        ["old"],
+        "the oldest first",
+      );
+      await store.deleteCalls(shortened, ["old"]);
+      await store.eraseDeleted();
+      assert.deepEqual(await store.expiredCalls(shortened, cut, 10), []);
+      assert.deepEqual(await everything(store, shortened, "old"), await everything(store, shortened, "never-was"));
+      assert.deepEqual(
+        (await store.listCalls(shortened, asked(), "UTC")).data.map(({ id }) => id),
+        ["new"],
+      );
+      assert.equal((await store.listCalls(shortened, asked({ q: "refund" }), "UTC")).total, 1);
+      assert.equal((await store.statistics(shortened, asked(), "UTC")).calls, 1);
+      assert.deepEqual(await everything(store, kept, "old"), before);
+      assert.equal((await store.listCalls(kept, asked(), "UTC")).total, 2);
     },
   },
   {

@@ -1,7 +1,9 @@
 /** Moves calls that rest from `calls_open` to `calls`, each once and in an order that a crash at any point does no harm to. */
+import { tenantId } from "@earshot/proto/ids.ts";
 import { callsTable, openCallsTable, saidSeparator } from "./call-row.ts";
 import type { CallStates } from "./call-states.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
+import { deleteCalls } from "./delete-calls.ts";
 
 /** Ended and unchanged for so long, a call is settled: what follows later (corrections, another recognition) is rare. */
 export const settleAfterMs = 120_000;
@@ -49,7 +51,10 @@ export async function settleCalls(connection: ColumnStoreConnection, nowMs: numb
   }
   const startless = "newest_first = 0 AND written_at < fromUnixTimestamp64Milli({before:Int64}, 'UTC')";
   const params = { before: nowMs - startlessAfterMs };
-  const [old] = await connection.query<{ calls: number }>(`SELECT toFloat64(count()) AS calls FROM calls_open WHERE ${startless}`, params);
-  if ((old?.calls ?? 0) > 0) await connection.execute(`DELETE FROM calls_open WHERE ${startless}`, params);
+  const old = await connection.query<{ tenant: string; ids: string[] }>(
+    `SELECT tenant, groupUniqArray({max:UInt32})(call_id) AS ids FROM calls_open FINAL WHERE ${startless} GROUP BY tenant`,
+    { ...params, max: callsAtOnce },
+  );
+  for (const { tenant, ids } of old) await deleteCalls(connection, tenantId(tenant), ids);
   return rows.length;
 }

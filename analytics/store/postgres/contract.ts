@@ -253,6 +253,12 @@ export function directoryStoreContract(name: string, separate: boolean, subject:
         vocabulary: ["Earshot", "'; drop table earshot.users; --"],
       });
       const { total } = await store.auditLog(second, 1, 1);
+      expect(await store.updateTenant(first, { retentionDays: 90 })).toMatchObject({ name: "Default", retentionDays: 90 });
+      expect((await store.tenants()).map(({ id, retentionDays }) => [id === first, retentionDays])).toEqual([
+        [true, 90],
+        [false, 0],
+      ]);
+      await expect(store.updateTenant(first, { retentionDays: 3651 })).rejects.toThrow();
       for (let i = 0; i < 3; i++) await store.audit(second, { actor: "a", action: `act-${i}`, subject: "s", details: { i } });
       const page = await store.auditLog(second, 1, 2);
       expect(page.total).toBe(total + 3);

@@ -102,14 +102,21 @@ export class PostgresDirectoryStore implements DirectoryStore {
 
   async updateTenant(
     tenant: TenantId,
-    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary">>,
+    change: Partial<Pick<TenantRow, "name" | "timezone" | "language" | "vocabulary" | "retentionDays">>,
     check?: SettingsCheck,
   ): Promise<TenantRow> {
     return this.#changeSettings(tenant, check, async (db) => {
       const { rows } = await db.query<StoredTenant>(
         `update earshot.tenants set name = coalesce($2, name), timezone = coalesce($3, timezone), language = coalesce($4, language),
-         vocabulary = coalesce($5, vocabulary) where id = $1 returning *`,
-        [tenant, change.name ?? null, change.timezone ?? null, change.language ?? null, change.vocabulary ?? null],
+         vocabulary = coalesce($5, vocabulary), retention_days = coalesce($6, retention_days) where id = $1 returning *`,
+        [
+          tenant,
+          change.name ?? null,
+          change.timezone ?? null,
+          change.language ?? null,
+          change.vocabulary ?? null,
+          change.retentionDays ?? null,
+        ],
       );
       if (rows[0] === undefined) throw new EarshotError("not_found", "tenant_unknown", "There is no such tenant.");
       return toTenant(rows[0]);

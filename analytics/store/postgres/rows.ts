@@ -3,7 +3,15 @@ import type { Extension, Role } from "@earshot/proto/api/administration.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import type { TenantRow, UserRow } from "../port.ts";
 
-export type StoredTenant = { id: string; name: string; timezone: string; suspended: boolean; language: string; vocabulary: string[] };
+export type StoredTenant = {
+  id: string;
+  name: string;
+  timezone: string;
+  suspended: boolean;
+  language: string;
+  vocabulary: string[];
+  retention_days: number;
+};
 export type StoredUser = {
   tenant_id: string;
   id: string;
@@ -23,6 +31,7 @@ export const toTenant = (row: StoredTenant): TenantRow => ({
   suspended: row.suspended,
   language: row.language,
   vocabulary: row.vocabulary,
+  retentionDays: row.retention_days,
 });
 
 export const toUser = (row: StoredUser): UserRow => ({

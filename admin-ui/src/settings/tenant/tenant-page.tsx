@@ -30,6 +30,14 @@ const fields: readonly Field[] = [
     kind: "lines",
     help: "Product and company names the speech engine should expect, one per line.",
   },
+  {
+    name: "retentionDays",
+    label: "Days to keep calls",
+    kind: "number",
+    min: 0,
+    max: 3650,
+    help: "Older calls are deleted within the hour, for good: record, words and recording. 0 keeps them for ever. Backups keep what they hold.",
+  },
 ];
 
 export default function TenantPage() {
@@ -50,10 +58,12 @@ export default function TenantPage() {
 
 function TenantForm({ tenant }: { tenant: TenantSettings }) {
   const [values, setValues] = useState<Record<string, unknown>>({ ...tenant });
+  const [asking, setAsking] = useState(false);
   const queries = useQueryClient();
   const notify = useNotify();
   const save = useMutation({
     mutationFn: () => request("/tenant", { method: "PATCH", body: inputOf(fields, values) }),
+    onSettled: () => setAsking(false),
     onSuccess: async () => {
       rememberSession(null);
       await queries.invalidateQueries();
@@ -61,9 +71,13 @@ function TenantForm({ tenant }: { tenant: TenantSettings }) {
     },
   });
   const faults = save.error instanceof ApiFailure ? faultsOf(save.error.details) : {};
+  const days = Number(values.retentionDays ?? 0);
+  const before = tenant.retentionDays ?? 0;
+  const deletes = days > 0 && (before === 0 || days < before);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    save.mutate();
+    if (deletes && !asking) setAsking(true);
+    else save.mutate();
   };
   return (
     <form className="single-form" onSubmit={submit}>
@@ -74,15 +88,30 @@ function TenantForm({ tenant }: { tenant: TenantSettings }) {
           value={values[field.name]}
           fault={faults[field.name]}
           autoFocus={false}
-          onChange={(value) => setValues((before) => ({ ...before, [field.name]: value }))}
+          onChange={(value) => {
+            setAsking(false);
+            setValues((before) => ({ ...before, [field.name]: value }));
+          }}
         />
       ))}
       {save.error !== null && <ErrorNote title="The settings were not saved." error={save.error} loss="What you typed is still here." />}
-      <div>
-        <Button type="submit" variant="contained" size="medium" disabled={save.isPending}>
-          {save.isPending ? "Saving" : "Save"}
-        </Button>
-      </div>
+      {asking ? (
+        <div className="confirm-row" role="alert">
+          <span>{`Delete every call that began more than ${days} ${days === 1 ? "day" : "days"} ago, for good?`}</span>
+          <Button type="submit" variant="outlined" color="error" size="medium" disabled={save.isPending} autoFocus>
+            {save.isPending ? "Saving" : "Save and delete"}
+          </Button>
+          <Button variant="text" size="medium" onClick={() => setAsking(false)}>
+            Go back
+          </Button>
+        </div>
+      ) : (
+        <div>
+          <Button type="submit" variant="contained" size="medium" disabled={save.isPending}>
+            {save.isPending ? "Saving" : "Save"}
+          </Button>
+        </div>
+      )}
     </form>
   );
 }

@@ -1,0 +1,177 @@
+/** Retention on the real column store and object store. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
+import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { platformSettings } from "@earshot/platform/settings.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { type ClickHouseCallStore, createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
+import { exampleCall } from "../store/clickhouse/contract.ts";
+import type { TenantRow } from "../store/port.ts";
+import { storeSettings } from "../store/settings.ts";
+import { createRetention, type Retention } from "./retention.ts";
+
+const dayMs = 86_400_000;
+const clock = new ManualClock();
+const metrics = createMetrics();
+let folder: string;
+let store: ClickHouseCallStore;
+let objects: ObjectStore;
+let run = 0;
+let tenants: { keeps: TenantId; forgets: TenantId };
+let rows: TenantRow[];
+let audited: { tenant: TenantId; details: Record<string, unknown> }[];
+
+const tenant = (id: TenantId, retentionDays: number): TenantRow => ({
+  id,
+  name: id,
+  timezone: "UTC",
+  suspended: false,
+  language: "",
+  vocabulary: [],
+  retentionDays,
+});
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "earshot-retention-"));
+  const { values } = readSettings({ store: storeSettings, platform: platformSettings }, {});
+  store = createClickHouseCallStore({ url: `chdb:${join(folder, "store")}`, log: silentLog, metrics, clock, settings: values.store });
+  objects = createFileObjectStore({ directory: join(folder, "objects"), clock, log: silentLog, settings: values.platform });
+  await store.start();
+  await objects.start();
+});
+afterAll(async () => {
+  await store.stop(1000);
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Two tenants with an old and a new call each, with recordings; one keeps everything, one 30 days. */
+beforeEach(async () => {
+  run++;
+  tenants = { keeps: tenantId(`keeps-${run}`), forgets: tenantId(`forgets-${run}`) };
+  rows = [tenant(tenants.keeps, 0), tenant(tenants.forgets, 30)];
+  audited = [];
+  for (const { id } of rows)
+    for (const [call, daysAgo] of [
+      ["old", 31],
+      ["new", 29],
+    ] as const) {
+      await store.write(exampleCall(id, call, clock.now() - daysAgo * dayMs));
+      await objects.put(id, `recordings/${call}.wav`, new Uint8Array(10));
+    }
+  await store.settle();
+});
+
+function retention(changed: Partial<Parameters<typeof createRetention>[0]> = {}): Retention {
+  return createRetention({
+    directory: {
+      tenants: async () => rows,
+      audit: async (id, { details }) => void audited.push({ tenant: id, details }),
+    },
+    calls: store,
+    objectStore: objects,
+    clock,
+    log: silentLog,
+    metrics,
+    sweepMinutes: 60,
+    ...changed,
+  });
+}
+
+/** Which calls and recordings there are, as "tenant call" and "tenant call.wav". */
+async function kept(): Promise<string[]> {
+  const found: string[] = [];
+  for (const { id } of rows)
+    for (const call of ["old", "new"]) {
+      if ((await store.getCall(id, call)) !== undefined) found.push(`${id.split("-")[0]} ${call}`);
+      if ((await objects.stat(id, `recordings/${call}.wav`)) !== undefined) found.push(`${id.split("-")[0]} ${call}.wav`);
+    }
+  return found;
+}
+const everything = [
+  "keeps old",
+  "keeps old.wav",
+  "keeps new",
+  "keeps new.wav",
+  "forgets old",
+  "forgets old.wav",
+  "forgets new",
+  "forgets new.wav",
+];
+const afterwards = everything.filter((one) => !one.startsWith("forgets old"));
+
+test("what a tenant keeps no longer goes with its recording, and is on the tenant's audit; nobody else's goes", async () => {
+  const one = retention();
+  await one.sweeps(true);
+  expect(await kept()).toEqual(everything);
+  expect(await one.sweep()).toBe(1);
+  expect(await kept()).toEqual(afterwards);
+  const before = new Date(clock.now() - 30 * dayMs).toISOString();
+  expect(audited).toEqual([{ tenant: tenants.forgets, details: { calls: 1, retentionDays: 30, before } }]);
+  expect(await one.sweep()).toBe(0);
+  expect(audited).toHaveLength(1);
+  await one.stop(1000);
+});
+
+test("a recording that cannot be deleted keeps its call, and keeps nobody else's; the next sweep takes it", async () => {
+  rows = rows.map((row) => ({ ...row, retentionDays: 30 }));
+  let isAway = true;
+  const objectStore = {
+    delete: async (id: TenantId, name: string) => {
+      if (isAway && id === tenants.keeps) throw new EarshotError("unavailable", "object_store_away", "away");
+      await objects.delete(id, name);
+    },
+  };
+  const one = retention({ objectStore });
+  await one.sweeps(true);
+  expect(await one.sweep()).toBe(1);
+  expect(await kept()).toEqual(afterwards);
+  isAway = false;
+  expect(await one.sweep()).toBe(1);
+  expect(await kept()).toEqual(["keeps new", "keeps new.wav", "forgets new", "forgets new.wav"]);
+  await one.stop(1000);
+});
+
+test("a deletion that is cut off is finished by the next sweep", async () => {
+  let cutOff = true;
+  const calls = {
+    expiredCalls: store.expiredCalls,
+    eraseDeleted: store.eraseDeleted,
+    deleteCalls: async (id: TenantId, ids: readonly string[]) => {
+      if (cutOff) throw new EarshotError("unavailable", "column_store_away", "away");
+      await store.deleteCalls(id, ids);
+    },
+  };
+  const one = retention({ calls });
+  await one.sweeps(true);
+  expect(await one.sweep()).toBe(0);
+  expect(await kept()).toEqual(everything.filter((each) => each !== "forgets old.wav"));
+  cutOff = false;
+  expect(await one.sweep()).toBe(1);
+  expect(await kept()).toEqual(afterwards);
+  await one.stop(1000);
+});
+
+test("sweeps a minute after it takes the task, and not once it has given it up", async () => {
+  const one = retention();
+  await one.start();
+  clock.advance(3 * 60_000);
+  expect(await one.sweep()).toBe(0);
+  await one.sweeps(true);
+  clock.advance(61_000);
+  await vi.waitFor(() => expect(audited).toHaveLength(1), 5000);
+  await one.sweeps(false);
+  await store.write(exampleCall(tenants.forgets, "older", clock.now() - 40 * dayMs));
+  await store.settle();
+  clock.advance(3 * 3_600_000);
+  expect(await one.sweep()).toBe(0);
+  expect(await store.getCall(tenants.forgets, "older")).toBeDefined();
+  await one.stop(1000);
+});

@@ -1,0 +1,137 @@
+/** Takes calls away that their tenant keeps no longer: recordings first, then every row. */
+import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { Component } from "@earshot/platform/lifecycle/component.ts";
+import type { Log } from "@earshot/platform/log/log.ts";
+import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
+import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
+import type { TenantId } from "@earshot/proto/ids.ts";
+import type { CallRetention, DirectoryStore, TenantRow } from "../store/port.ts";
+
+const dayMs = 86_400_000;
+const firstSweepMs = 60_000;
+/** Between two batches other tenants and new calls get their turn. */
+const callsAtOnce = 2000;
+/** A tenant that shortens its retention by years: the rest goes at the next sweep. */
+const batchesPerSweep = 25;
+
+export type RetentionOptions = {
+  readonly directory: Pick<DirectoryStore, "tenants" | "audit">;
+  readonly calls: CallRetention;
+  readonly objectStore: Pick<ObjectStore, "delete">;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly sweepMinutes: number;
+};
+
+export type Retention = Component & {
+  /** Takes or gives up the sweeping: of several processes one alone sweeps. Given up, what was under way has ended when this resolves. */
+  sweeps(on: boolean): Promise<void>;
+  /** Sweeps now, once. @returns calls that went */
+  sweep(): Promise<number>;
+};
+
+/**
+ * A sweep goes through the tenants one after the other. What fails for one (its recordings cannot be deleted, say) is logged and tried
+ * again at the next sweep, and keeps no other tenant's calls.
+ */
+export function createRetention(options: RetentionOptions): Retention {
+  const { directory, calls, objectStore, clock, log, metrics, sweepMinutes } = options;
+  const deleted = metrics.counter("earshot_retention_calls_deleted_total", "Calls deleted because their tenant keeps them no longer.");
+  const failures = metrics.counter(
+    "earshot_retention_failures_total",
+    "Sweeps of a tenant's expired calls that failed and are tried again.",
+  );
+  let cancel = () => {};
+  let cancelFirst = () => {};
+  let isOn = false;
+  let sweeping: Promise<unknown> = Promise.resolve();
+  let busy = false;
+  let erasedOnDay = -1;
+  let hidden = 0;
+
+  async function sweepTenant({ id, retentionDays }: TenantRow): Promise<number> {
+    const beforeMs = clock.now() - retentionDays * dayMs;
+    let gone = 0;
+    for (let batch = 0; batch < batchesPerSweep && isOn; batch++) {
+      const expired = await calls.expiredCalls(id, beforeMs, callsAtOnce);
+      if (expired.length === 0) break;
+      for (const { objectKeys } of expired) for (const key of objectKeys) await deleteObject(id, key);
+      await calls.deleteCalls(
+        id,
+        expired.map(({ callId }) => callId),
+      );
+      gone += expired.length;
+      deleted.inc(expired.length);
+    }
+    if (gone === 0) return 0;
+    const details = { calls: gone, retentionDays, before: new Date(beforeMs).toISOString() };
+    await directory.audit(id, { actor: "retention", action: "calls.delete", subject: id, details });
+    log.info({ tenantId: id, ...details }, "Calls were deleted that are kept no longer");
+    return gone;
+  }
+
+  async function deleteObject(tenant: TenantId, key: string): Promise<void> {
+    const own = `tenants/${tenant}/`;
+    if (!key.startsWith(own)) return;
+    try {
+      await objectStore.delete(tenant, key.slice(own.length));
+    } catch (error) {
+      // No object can have such a name.
+      if (error instanceof EarshotError && error.code === "object_name_invalid") return;
+      throw error;
+    }
+  }
+
+  async function sweep(): Promise<number> {
+    let gone = 0;
+    for (const tenant of await directory.tenants()) {
+      if (tenant.retentionDays === 0 || !isOn) continue;
+      try {
+        gone += await sweepTenant(tenant);
+      } catch (error) {
+        failures.inc();
+        log.warn({ err: error, tenantId: tenant.id }, "Expired calls could not be deleted; tried again at the next sweep");
+      }
+    }
+    hidden += gone;
+    const day = Math.floor(clock.now() / dayMs);
+    if (hidden > 0 && day !== erasedOnDay && isOn) {
+      // It rewrites what it touches: once a day.
+      await calls.eraseDeleted();
+      erasedOnDay = day;
+      hidden = 0;
+    }
+    return gone;
+  }
+
+  const run = (): void => {
+    if (busy || !isOn) return;
+    busy = true;
+    sweeping = sweep()
+      .catch((error: unknown) => log.warn({ err: error }, "Expired calls could not be looked for; tried again at the next sweep"))
+      .finally(() => {
+        busy = false;
+      });
+  };
+
+  return {
+    name: "retention",
+    async start() {
+      cancel = clock.every(sweepMinutes * 60_000, run);
+    },
+    async stop() {
+      cancel();
+      await this.sweeps(false);
+    },
+    async sweeps(on) {
+      isOn = on;
+      cancelFirst();
+      // Soon, and not in the rush of a start: a process that never runs for a whole interval must sweep too.
+      if (on) cancelFirst = clock.after(Math.min(firstSweepMs, sweepMinutes * 60_000), run);
+      else await sweeping;
+    },
+    sweep,
+  };
+}

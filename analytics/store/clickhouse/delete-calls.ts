@@ -1,0 +1,49 @@
+/** Calls that go for good: which they are, and every row of them. */
+import type { TenantId } from "@earshot/proto/ids.ts";
+import type { ExpiredCall } from "../port.ts";
+import type { ColumnStoreConnection } from "./connection.ts";
+import { ofTenant, type TenantQuery } from "./tenant-query.ts";
+
+/** What hangs on a call, and last the call itself: a deletion that is cut off is found again by it. */
+const factTables = [
+  "segments",
+  "sentiments",
+  "line_quality",
+  "conversations",
+  "attentions",
+  "alerts",
+  "recordings",
+  "ledger",
+  "key_presses",
+];
+export const tablesOfCalls: readonly string[] = [...factTables, "calls_open", "calls"];
+
+/** Settled calls that began before a time, the oldest first. One that is still up, or ended minutes ago, comes when it rests. */
+export async function expiredCalls(query: TenantQuery, tenant: TenantId, beforeMs: number, most: number): Promise<ExpiredCall[]> {
+  const calls = await query<{ call_id: string }>(
+    tenant,
+    `SELECT call_id FROM calls WHERE ${ofTenant} AND newest_first > {after:Int64} ORDER BY newest_first DESC LIMIT {most:UInt32}`,
+    { after: -beforeMs, most },
+  );
+  if (calls.length === 0) return [];
+  const ids = [...new Set(calls.map((row) => row.call_id))];
+  const recordings = await query<{ call_id: string; object_key: string }>(
+    tenant,
+    `SELECT call_id, object_key FROM recordings WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ORDER BY call_id`,
+    { ids },
+  );
+  const keys = new Map<string, string[]>();
+  for (const { call_id, object_key } of recordings) keys.set(call_id, [...(keys.get(call_id) ?? []), object_key]);
+  return ids.map((callId) => ({ callId, objectKeys: [...new Set(keys.get(callId))] }));
+}
+
+/** Beside writes: what comes to one of these calls meanwhile stays, and goes at the next sweep. */
+export async function deleteCalls(connection: ColumnStoreConnection, tenant: TenantId, ids: readonly string[]): Promise<void> {
+  for (const table of tablesOfCalls)
+    await connection.execute(`DELETE FROM ${table} WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`, { tenant, ids });
+}
+
+/** Deleted rows are only hidden until their parts are merged, which old parts may never be: this takes them off the disk. */
+export async function eraseDeleted(connection: ColumnStoreConnection): Promise<void> {
+  for (const table of tablesOfCalls) await connection.execute(`ALTER TABLE ${table} APPLY DELETED MASK`, {});
+}
