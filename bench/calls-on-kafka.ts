@@ -5,8 +5,8 @@
  *
  *   npm run bench -- calls-on-kafka [--calls=25,50,100] [--workers=1,2] [--seconds=12] [--kill] [--keep]
  *
- * The demo PBX that sends the calls runs on the same machine and is told apart. --keep puts the rows into bench/results, over earlier ones of
- * the same number of calls and workers, and draws table and plot anew.
+ * The demo PBX that sends the calls runs on the same machine and is told apart. --keep puts the rows into bench/results and draws table and plot anew;
+ * of several of one size the one stays that other programs disturbed least.
  */
 import { availableParallelism, cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -89,7 +89,7 @@ async function measure(cluster: TestCluster, workers: readonly string[], calls: 
       `${calls} calls, ${workers.length} workers (placed within ${(placingMs / 1000).toFixed(1)} s): ${words.length} turns; pause ${pauseMs} ms + p50 ${row.wordsP50Ms}, p95 ${row.wordsP95Ms} ms ` +
         `(goal ${wordsGoalMs}, ratio ${(row.wordsP95Ms / wordsGoalMs).toFixed(2)}); lag at most ${row.lagSeconds} s (goal 1)\n` +
         `  ms of CPU per call and second: gateway ${perCall(used.gateway)}, workers ${perCall(used.pipeline)}, ingest ${perCall(used.ingest)}, API ${perCall(used.api)}, Kafka ${perCall(used.kafka)}, stores ${perCall(used.stores)}; ` +
-        `the PBX ${perCall(used.pbx)}; machine ${used.machinePercent} % busy`,
+        `the PBX ${perCall(used.pbx)}; of the machine ${used.machinePercent} %, other programs ${used.othersPercent} %`,
     );
     return row;
   } finally {

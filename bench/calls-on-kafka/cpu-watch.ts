@@ -1,5 +1,6 @@
 /** CPU of a cluster's processes over a stretch of time, user and system, with their children (proc(5)). Linux only. */
 import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import type { RoleProcess } from "@earshot/deploy/cluster/role-process.ts";
 
 /** Milliseconds of CPU per second of the time measured. */
@@ -14,11 +15,12 @@ export type CpuUsed = {
   readonly stores: number;
   /** This process: the demo PBX. */
   readonly pbx: number;
-  /** Of all cores. */
+  /** What all of these took of the machine, and what other programs took: where those take much, delays are not the product's. */
   readonly machinePercent: number;
+  readonly othersPercent: number;
 };
 
-type Times = Record<Exclude<keyof CpuUsed, "machinePercent">, number>;
+type Times = Record<Exclude<keyof CpuUsed, "machinePercent" | "othersPercent">, number>;
 
 const tickMs = 10;
 
@@ -66,8 +68,10 @@ export class CpuWatch {
     const used = Object.fromEntries(
       Object.entries(now).map(([kind, ms]) => [kind, Math.round((ms - this.#before[kind as keyof Times]) / seconds)]),
     ) as Times;
-    const share = (machine.busy - this.#machineBefore.busy) / (machine.all - this.#machineBefore.all);
-    return { ...used, machinePercent: Math.round(share * 100) };
+    const of = (share: number): number => Math.max(0, Math.round(share * 100));
+    const own = Object.values(used).reduce((sum, ms) => sum + ms, 0) / 1000 / availableParallelism();
+    const busy = (machine.busy - this.#machineBefore.busy) / (machine.all - this.#machineBefore.all);
+    return { ...used, machinePercent: of(own), othersPercent: of(busy - own) };
   }
 
   #times(): Times {

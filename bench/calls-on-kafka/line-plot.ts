@@ -49,6 +49,7 @@ export function linePlot({ title, xTitle, lines }: LinePlot): string {
     }),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>${title}</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${parts.join("\n")}
 </svg>
