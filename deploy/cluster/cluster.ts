@@ -12,6 +12,8 @@ export type ClusterOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** Further settings of one process, by its name. */
   readonly envOf?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What runs one process, by its name: see RoleProcessOptions. */
+  readonly throughOf?: Readonly<Record<string, readonly string[]>>;
   /** Ports that are to be these, where they are free; every other one is any free one. */
   readonly sipPort?: number;
   readonly httpPort?: number;
@@ -34,7 +36,7 @@ const usualRtpPorts = 200;
 
 /** Starts nothing. In start order: what shows and stores calls before what makes them words, the doors last. */
 export async function planCluster(options: ClusterOptions): Promise<RoleProcess[]> {
-  const { size, directory, env, envOf = {}, rtpPortsEach = usualRtpPorts, script, onOutput, onDeath } = options;
+  const { size, directory, env, envOf = {}, throughOf = {}, rtpPortsEach = usualRtpPorts, script, onOutput, onDeath } = options;
   const roles: RoleProcess[] = [];
   const count = kinds.reduce((sum, [, , many]) => sum + size[many], 0);
   const free = await freePorts(count * 4);
@@ -58,6 +60,7 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
           rtpTo: rtpFrom + rtpPortsEach - 1,
         },
         env: { ...env, ...envOf[name] },
+        through: throughOf[name],
         onOutput: onOutput === undefined ? undefined : (text) => onOutput(name, text),
         onDeath: onDeath === undefined ? undefined : (how) => onDeath(process, how),
       });

@@ -28,6 +28,8 @@ export type RoleProcessOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** In place of deploy/main.ts. */
   readonly script?: string;
+  /** Runs it: `ip netns exec NAME`, say, in front of its own command. It must become the process, not its parent. */
+  readonly through?: readonly string[];
   readonly onOutput?: (text: string) => void;
   readonly onDeath?: (how: string) => void;
 };
@@ -36,18 +38,22 @@ export class RoleProcess {
   readonly role: RoleName;
   readonly name: string;
   readonly ports: RolePorts;
+  /** Where its operations and SIP are reached: as EARSHOT_OPERATIONS_HOST says, loopback where it says nothing. */
+  readonly host: string;
   readonly dataDir: string;
   readonly process: ManagedProcess;
 
-  constructor({ role, name, directory, ports, env, script = main, onOutput, onDeath }: RoleProcessOptions) {
+  constructor({ role, name, directory, ports, env, script = main, through = [], onOutput, onDeath }: RoleProcessOptions) {
     this.role = role;
     this.name = name;
     this.ports = ports;
+    this.host = env.EARSHOT_OPERATIONS_HOST ?? "127.0.0.1";
+    const [command, ...args] = [...through, process.execPath, "--disable-warning=ExperimentalWarning", script, "--role", role];
     this.dataDir = join(directory, name);
     this.process = new ManagedProcess({
       name,
-      command: process.execPath,
-      args: ["--disable-warning=ExperimentalWarning", script, "--role", role],
+      command: command!,
+      args,
       env: {
         NODE_ENV: "production",
         ...env,
@@ -67,7 +73,7 @@ export class RoleProcess {
   /** What it says of itself; undefined where nothing answers. */
   async readiness(): Promise<Readiness | undefined> {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.ports.operations}/readyz`, { signal: AbortSignal.timeout(2000) });
+      const answer = await fetch(`http://${this.host}:${this.ports.operations}/readyz`, { signal: AbortSignal.timeout(2000) });
       return (await answer.json()) as Readiness;
     } catch {
       return undefined;
@@ -75,6 +81,6 @@ export class RoleProcess {
   }
 
   async metrics(): Promise<string> {
-    return (await fetch(`http://127.0.0.1:${this.ports.operations}/metrics`, { signal: AbortSignal.timeout(5000) })).text();
+    return (await fetch(`http://${this.host}:${this.ports.operations}/metrics`, { signal: AbortSignal.timeout(5000) })).text();
   }
 }

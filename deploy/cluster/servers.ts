@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClickHouseFront, startClickHouseFront } from "@earshot/analytics/store/clickhouse/testing/clickhouse-front.ts";
-import { KafkaBroker, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
+import { KafkaBroker, type KafkaBrokerOptions, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { withoutPassword } from "../roles/foundation.ts";
 import { freePorts } from "./free-ports.ts";
@@ -27,7 +27,11 @@ export type Servers = {
  * @param given settings of the operator's own (EARSHOT_EVENT_LOG and so on): what is set there is not started here
  * @throws EarshotError unavailable with how to get what is missing; what had been started is ended by then
  */
-export async function startServers(directory: string, given: Readonly<Record<string, string | undefined>>): Promise<Servers> {
+export async function startServers(
+  directory: string,
+  given: Readonly<Record<string, string | undefined>>,
+  kafkaOptions: KafkaBrokerOptions = {},
+): Promise<Servers> {
   mkdirSync(directory, { recursive: true });
   // PostgreSQL runs as a user of its own, which must pass.
   await chmod(directory, 0o755);
@@ -54,7 +58,7 @@ export async function startServers(directory: string, given: Readonly<Record<str
         throw new EarshotError("unavailable", "kafka_missing", `A cluster needs Apache Kafka: ${missing}.`, {
           remedy: "Install Java 17 and Maven (Debian: openjdk-17-jre-headless maven), or set EARSHOT_EVENT_LOG=kafka://host:9092.",
         });
-      kafka = await KafkaBroker.start();
+      kafka = await KafkaBroker.start(kafkaOptions);
       ends.push(() => kafka!.dispose());
       env.EARSHOT_EVENT_LOG = kafka.url;
       described["event log"] = `Apache Kafka on ${kafka.address}, pid ${kafka.pid}; its data goes when it ends`;

@@ -13,16 +13,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
 import { type ClusterOptions, type ClusterSize, planCluster, startCluster, stopCluster } from "../cluster/cluster.ts";
+import { freePorts } from "../cluster/free-ports.ts";
 import type { RoleProcess } from "../cluster/role-process.ts";
 import { type Servers, startServers } from "../cluster/servers.ts";
 import { type DemoCallHandle, type DemoCallOptions, placeDemoCall } from "../demo-pbx/demo-call.ts";
 import { type CallReader, callReader } from "./call-reader.ts";
 import { eventually } from "./earshot-process.ts";
+import type { NetworkNamespace } from "./network-namespace.ts";
 
 export type TestClusterOptions = Partial<ClusterSize> &
   Pick<ClusterOptions, "envOf" | "rtpPortsEach" | "script"> & {
     /** Settings of every process. */
     readonly env?: Readonly<Record<string, string>>;
+    /** Processes in a network namespace of their own, by name. */
+    readonly inNetwork?: Readonly<Record<string, NetworkNamespace>>;
   };
 
 export type TestCluster = CallReader & {
@@ -49,9 +53,29 @@ export function clusterMissing(): string {
   return kafkaMissing();
 }
 
-export async function startTestCluster({ env = {}, envOf, rtpPortsEach, script, ...size }: TestClusterOptions = {}): Promise<TestCluster> {
+export async function startTestCluster({
+  env = {},
+  envOf = {},
+  inNetwork = {},
+  rtpPortsEach,
+  script,
+  ...size
+}: TestClusterOptions = {}): Promise<TestCluster> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-cluster-"));
-  const servers = await startServers(join(directory, "servers"), env);
+  const networks = Object.entries(inNetwork);
+  const ports = await freePorts(networks.length);
+  const alsoOn = networks.map(([, { servicesHere }], i) => ({ address: servicesHere, port: ports[i]! }));
+  const servers = await startServers(join(directory, "servers"), env, { alsoOn });
+  const inside = networks.map(([name, { servicesHere, doorThere }], i) => [
+    name,
+    {
+      EARSHOT_EVENT_LOG: `kafka://${servicesHere}:${ports[i]}`,
+      EARSHOT_OPERATIONS_HOST: doorThere,
+      EARSHOT_SIP_HOST: doorThere,
+      EARSHOT_RTP_HOST: doorThere,
+      ...envOf[name],
+    },
+  ]);
   const roles = await planCluster({
     size: { gateways: 1, pipelines: 2, ingests: 1, apis: 1, ...size },
     directory,
@@ -59,12 +83,17 @@ export async function startTestCluster({ env = {}, envOf, rtpPortsEach, script, 
       EARSHOT_ADMIN_API_KEY: clusterApiKey,
       EARSHOT_ADMIN_PASSWORD: "correct horse battery staple",
       EARSHOT_DRAIN_SECONDS: "1",
+      // A machine that tests other things meanwhile decodes slowly.
+      EARSHOT_ASR_TIMEOUT_MS: "100000",
+      EARSHOT_RECOGNITION_DEADLINE_MS: "110000",
+      EARSHOT_CALL_END_DEADLINE_MS: "120000",
       // Late words come within the other deadlines; nobody waits for them here.
       EARSHOT_INSIGHTS_END_GRACE_MS: "3000",
       ...env,
       ...servers.env,
     },
-    envOf,
+    envOf: { ...envOf, ...Object.fromEntries(inside) },
+    throughOf: Object.fromEntries(networks.map(([name, network]) => [name, network.through])),
     rtpPortsEach,
     script,
   });
@@ -106,7 +135,7 @@ export async function startTestCluster({ env = {}, envOf, rtpPortsEach, script, 
     role,
     request,
     place: (gateway, options) =>
-      placeDemoCall({ codec: "PCMU", ...options, recorder: { address: "127.0.0.1", port: role(gateway).ports.sip } }),
+      placeDemoCall({ codec: "PCMU", ...options, recorder: { address: role(gateway).host, port: role(gateway).ports.sip } }),
     async gauge(name, metric) {
       const lines = (await role(name).metrics())
         .split("\n")

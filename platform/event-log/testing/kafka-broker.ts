@@ -29,6 +29,8 @@ export type KafkaBrokerOptions = {
   /** More or other lines of server.properties. */
   readonly properties?: Readonly<Record<string, string>>;
   readonly heapMb?: number;
+  /** Further addresses of this machine where clients reach it, in plain text: for those in a network namespace of their own. No two with one port. */
+  readonly alsoOn?: readonly { readonly address: string; readonly port: number }[];
 };
 
 function jarFolder(): string {
@@ -208,7 +210,14 @@ logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = INFO
 `;
 
-function properties(directory: string, port: number, controllerPort: number, { users, properties: more }: KafkaBrokerOptions): string {
+function properties(
+  directory: string,
+  port: number,
+  controllerPort: number,
+  { users, properties: more, alsoOn = [] }: KafkaBrokerOptions,
+): string {
+  const others = alsoOn.map((other, i) => `,OTHER${i}://${other.address}:${other.port}`).join("");
+  const otherProtocols = alsoOn.map((_, i) => `,OTHER${i}:PLAINTEXT`).join("");
   const protocol = users === undefined ? "PLAINTEXT" : "SASL_PLAINTEXT";
   const plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
   const logins = Object.entries(users ?? {}).map(([name, password]) => `user_${name}="${password}"`);
@@ -216,9 +225,9 @@ function properties(directory: string, port: number, controllerPort: number, { u
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
-    listeners: `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "listener.security.protocol.map": `CLIENT:${protocol},CONTROLLER:PLAINTEXT`,
+    listeners: `CLIENT://127.0.0.1:${port}${others},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `CLIENT://127.0.0.1:${port}${others},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "listener.security.protocol.map": `CLIENT:${protocol}${otherProtocols},CONTROLLER:PLAINTEXT`,
     "inter.broker.listener.name": "CLIENT",
     "controller.listener.names": "CONTROLLER",
     "log.dirs": join(directory, "data"),
