@@ -9,7 +9,7 @@ const scenario = "sale";
 const seconds = 20;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 /** How long column store and PostgreSQL are away; minutes by hand, less where many tests are to run. */
-const awayMs = Number(process.env.EARSHOT_FAULT_AWAY_SECONDS ?? "20") * 1000;
+const awayMs = Number(process.env.FAULT_AWAY_SECONDS ?? "20") * 1000;
 
 describe.skipIf(missing !== "")(`a service is away while a call is up ${missing}`, () => {
   let cluster: TestCluster;
