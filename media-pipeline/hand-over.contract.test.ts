@@ -261,6 +261,41 @@ describe("what else may happen around a hand-over", () => {
     expectSame(harness, "still", calm);
   });
 
+  it("says nothing of calls that are another worker's before it has taken them up", async () => {
+    const calm = await undisturbed();
+    const harness = await start();
+    const slow = other(harness);
+    const log = harness.eventLog;
+    const subscribe = log.subscribe.bind(log);
+    const read = log.read.bind(log);
+    let isOurs = true;
+    const next = other(harness);
+    await send(harness, "slow", {
+      [inMidSentence]: async () => {
+        await harness.until(() => harness.finals().length >= 2);
+        await harness.pipeline.stop(2000);
+        log.subscribe = (options) => subscribe({ ...options, assigned: (taken) => options.assigned?.(taken, () => isOurs) });
+        // When it begins to hear the audio again the event log has given it up.
+        log.read = (topic, partition, from, most) => {
+          isOurs &&= topic !== "media.v1";
+          return read(topic, partition, from, most);
+        };
+        const before = harness.events("transcripts.v1").length;
+        await slow.start();
+        await harness.until(() => !isOurs);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(harness.events("transcripts.v1").length).toBe(before);
+        log.subscribe = subscribe;
+        log.read = read;
+        await log.lose();
+        await next.start();
+      },
+    });
+    await harness.until(() => harness.stage("record")?.outcome === "done", 10_000);
+    await harness.until(() => [...harness.objectStore.objects.keys()].length === 1);
+    expectSame(harness, "slow", calm);
+  });
+
   it("keeps none of several partitions when one of them cannot be taken up", async () => {
     const calm = await undisturbed();
     const harness = await start();
@@ -271,7 +306,7 @@ describe("what else may happen around a hand-over", () => {
     let refused = 0;
     // The first worker that comes gets a second partition, which cannot be read. Before it is asked again, its first one goes to the next worker.
     const withAnother = (options: SubscribeOptions): Promise<Subscription> =>
-      subscribe({ ...options, assigned: () => expect(options.assigned?.([0, 1])).rejects.toThrow("away") });
+      subscribe({ ...options, assigned: () => expect(options.assigned?.([0, 1], () => true)).rejects.toThrow("away") });
     log.bounds = async (topic) => [0, 1].map((partition) => ({ partition, first: 0, next: log.topics.get(topic)?.length ?? 0 }));
     log.read = async (topic, partition, from, most) => {
       if (partition === 0) return read(topic, 0, from, most);

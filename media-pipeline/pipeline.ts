@@ -72,6 +72,8 @@ class MediaPipeline implements Pipeline {
   /** Of this worker, by number; settled when the calls of the partition are taken up. */
   readonly #partitions = new Map<number, Promise<CallPartition>>();
   readonly #owned = new Map<number, CallPartition>();
+  /** Of the event log, by number of the partition: false once another worker may have it. */
+  readonly #isOurs = new Map<number, () => boolean>();
   readonly #shared: boolean;
   #detector: VoiceDetector | undefined;
   #partitionDeps: PartitionDeps | undefined;
@@ -146,7 +148,7 @@ class MediaPipeline implements Pipeline {
         from: "earliest",
         maxAttempts: attemptsWhileUnavailable,
         handle: (batch) => this.#handle(batch),
-        assigned: (partitions) => this.#takenOver(partitions),
+        assigned: (partitions, isOurs) => this.#takenOver(partitions, isOurs),
         revoked: (partitions, why) => this.#revoked(partitions, why),
       });
     } catch (error) {
@@ -192,7 +194,8 @@ class MediaPipeline implements Pipeline {
    * All of them or none: where one cannot be taken up, the event log asks again only for as long as they are ours, and tells nobody when they
    * go in between. What was taken up by then would live on beside its next owner.
    */
-  async #takenOver(partitions: readonly number[]): Promise<void> {
+  async #takenOver(partitions: readonly number[], isOurs: () => boolean): Promise<void> {
+    for (const index of partitions) this.#isOurs.set(index, isOurs);
     try {
       await this.#assigned(partitions);
     } catch (error) {
@@ -219,8 +222,10 @@ class MediaPipeline implements Pipeline {
   async #takeUp(index: number, before: Promise<CallPartition> | undefined): Promise<CallPartition> {
     await (await before?.catch(() => undefined))?.giveUp(false);
     const deps = this.#partitionDeps!;
-    const partition = new CallPartition(index, deps);
+    const partition = new CallPartition(index, deps, this.#isOurs.get(index)!);
     try {
+      // What this worker has said itself, and the log did not have yet.
+      await deps.eventLog.flush();
       const { calls, finished } = await deps.states.load(index);
       for (const call of finished) this.#recent.add(call);
       await notePublishedSince(deps, index, calls);

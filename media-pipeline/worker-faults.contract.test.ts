@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { openEventLog } from "@earshot/platform/event-log/open.ts";
 import type { EventLog, LogRecord } from "@earshot/platform/event-log/port.ts";
+import { Cable } from "@earshot/platform/event-log/testing/cable.ts";
 import { KafkaBroker, kafkaMissing } from "@earshot/platform/event-log/testing/kafka-broker.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
@@ -40,6 +41,7 @@ const said = ({ segmentId, leg, startMs, endMs, text, error }: Segment, call: st
   ({ id: segmentId.replace(call, "call"), leg, startMs, endMs, text, error }) as const;
 
 let broker: KafkaBroker;
+let cable: Cable;
 let folder: string;
 let calm: { finals: unknown[]; recording: Uint8Array };
 let run = 0;
@@ -85,8 +87,14 @@ class Cluster {
     };
   }
 
-  async worker(): Promise<Worker> {
-    const worker = await Worker.start({ ...this.#env, EARSHOT_SPOOL_DIR: join(folder, `run-${run}`, `spool-${this.#count++}`) });
+  /** @param through the cable, that is: it can be cut off */
+  async worker(through = false): Promise<Worker> {
+    const url = this.#env.EARSHOT_EVENT_LOG!;
+    const worker = await Worker.start({
+      ...this.#env,
+      EARSHOT_EVENT_LOG: through ? url.replace(broker.address, `127.0.0.1:${cable.port}`) : url,
+      EARSHOT_SPOOL_DIR: join(folder, `run-${run}`, `spool-${this.#count++}`),
+    });
     workers.push(worker);
     return worker;
   }
@@ -182,13 +190,16 @@ describe.skipIf(kafkaMissing() !== "")("pipeline workers on Kafka", { timeout: 9
     folder = await mkdtemp(join(tmpdir(), "earshot-workers-"));
     calm = await undisturbed();
     expect(calm.finals).toHaveLength(5);
-    broker = await KafkaBroker.start();
+    cable = await Cable.start();
+    broker = await KafkaBroker.start({ through: [cable] });
   }, 120_000);
   afterEach(async () => {
+    cable.mend();
     for (const worker of workers.splice(0)) await worker.end("SIGKILL");
   });
   afterAll(async () => {
     await broker?.dispose();
+    await cable?.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -197,7 +208,7 @@ describe.skipIf(kafkaMissing() !== "")("pipeline workers on Kafka", { timeout: 9
     await cluster.eventLog.start();
     await cluster.eventLog.declare(allTopics);
     try {
-      const first = await cluster.worker();
+      const first = await cluster.worker(true);
       await cluster.worker();
       await cluster.call(fault(first, cluster));
       await cluster.finished(40_000);
@@ -223,6 +234,14 @@ describe.skipIf(kafkaMissing() !== "")("pipeline workers on Kafka", { timeout: 9
     const { taken } = await withTwo((first, cluster) => ({
       45: () => first.signal("SIGTERM"),
       75: () => void cluster.worker(),
+    }));
+    expect(taken.length).toBeGreaterThan(0);
+  });
+
+  it("cut off from the log beyond its session while words are said: what it said meanwhile is withdrawn, and nothing is said twice", async () => {
+    const { taken } = await withTwo(() => ({
+      50: () => cable.cut(),
+      100: () => cable.mend(),
     }));
     expect(taken.length).toBeGreaterThan(0);
   });

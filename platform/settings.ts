@@ -43,7 +43,7 @@ export const platformSettings = {
     schema: count(1000, 600_000),
     default: 6000,
     describe:
-      "how long a worker may be silent before Kafka gives its partitions to the others (1000 to 600000 ms; the brokers' group.min.session.timeout.ms is the least)",
+      "how long a worker may be silent before Kafka gives its partitions to the others, and without an answer of Kafka before it counts them as given (1000 to 600000 ms; the brokers' group.min.session.timeout.ms is the least)",
   }),
   objectStore: setting({
     env: "EARSHOT_OBJECT_STORE",

@@ -49,6 +49,7 @@ export class CallPartition {
   readonly #sessionDeps: SessionDeps;
   readonly #early: EarlyAudio;
   readonly #finisher: CallFinisher;
+  readonly #isOurs: () => boolean;
   readonly sessions = new Map<string, CallSession>();
   #turn: Promise<void> = Promise.resolve();
   /** Nothing more is said of the calls here. */
@@ -60,13 +61,15 @@ export class CallPartition {
   /** Offset of media.v1 behind everything that was handled; -1 = nothing yet. */
   mediaNext = -1;
 
-  constructor(index: number, deps: PartitionDeps) {
+  /** @param isOurs of the event log: false once another worker may have the partition */
+  constructor(index: number, deps: PartitionDeps, isOurs: () => boolean) {
     this.index = index;
     this.#deps = deps;
-    const publisher = new Publisher(deps.eventLog, deps.log, () => !this.#given && deps.isAwake());
+    this.#isOurs = isOurs;
+    const publisher = new Publisher(deps.eventLog, deps.log, () => !this.#given && deps.isAwake(), isOurs);
     this.#sessionDeps = { ...deps, publisher };
     this.#early = new EarlyAudio({ calls: deps.settings.pendingCalls, heldMs: deps.settings.pendingMs });
-    this.#finisher = new CallFinisher({ ...deps, publisher, isGiven: () => this.#given });
+    this.#finisher = new CallFinisher({ ...deps, publisher, isGiven: () => this.#given || !isOurs() });
     this.#assignedAtMs = deps.clock.now();
     this.#assignedAtMonotonicMs = deps.clock.monotonicMs();
   }
@@ -170,7 +173,7 @@ export class CallPartition {
     if (liveCalls() >= settings.maxCalls) {
       const why = { detail: "The pipeline is full.", remedy: "Add a pipeline, or raise EARSHOT_PIPELINE_MAX_CALLS." };
       for (const stage of ["record", "transcript"] as const) this.#sessionDeps.publisher.stage(call, stage, "failed", clock.now(), why);
-      await states.end(call.callId);
+      await states.end(call.callId, this.#isOurs);
       recent.add(event.callId);
       return undefined;
     }

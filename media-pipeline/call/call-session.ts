@@ -140,6 +140,11 @@ export class CallSession implements LegSink {
     return this.#dropped || this.#forgotten;
   }
 
+  /** false once another worker may have it. */
+  get isOurs(): () => boolean {
+    return this.#deps.publisher.isOurs;
+  }
+
   /** The call is finished and about to be forgotten. */
   forget(): void {
     this.#forgotten = true;

@@ -59,7 +59,7 @@ export class CallFinisher {
         await checkpointer.save([session], () => -1);
         await session.recorder.deleteParts();
         session.forget();
-        await states.end(callId);
+        await states.end(callId, session.isOurs);
         await session.recorder.discard();
         return;
       } catch (error) {

@@ -18,10 +18,13 @@ export type PartitionStates = {
 export interface CallStates {
   /** Of the calls of one partition. @throws EarshotError where they cannot be read */
   load(partition: number): Promise<PartitionStates>;
-  /** Resolves when the state outlives this process (on the log: this machine). */
-  save(state: CallState): Promise<void>;
+  /**
+   * Resolves when the state outlives this process (on the log: this machine).
+   * @param isOurs false once another worker may have the call: its newer state is not written over then, and this rejects
+   */
+  save(state: CallState, isOurs: () => boolean): Promise<void>;
   /** The call is finished: nothing of it needs to be taken up. */
-  end(call: CallId): Promise<void>;
+  end(call: CallId, isOurs: () => boolean): Promise<void>;
 }
 
 export class SpoolStates implements CallStates {
@@ -96,11 +99,11 @@ export class LogStates implements CallStates {
     return { calls: [...calls.values()], finished: [...finished] };
   }
 
-  async save(state: CallState): Promise<void> {
-    await this.#eventLog.publish(topic, state.call.callId, encodeCallState(state, this.#clock.now()));
+  async save(state: CallState, isOurs: () => boolean): Promise<void> {
+    await this.#eventLog.publish(topic, state.call.callId, encodeCallState(state, this.#clock.now()), isOurs);
   }
 
-  async end(call: CallId): Promise<void> {
-    await this.#eventLog.publish(topic, call, new Uint8Array(0));
+  async end(call: CallId, isOurs: () => boolean): Promise<void> {
+    await this.#eventLog.publish(topic, call, new Uint8Array(0), isOurs);
   }
 }

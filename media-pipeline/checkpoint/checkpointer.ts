@@ -82,7 +82,10 @@ export class Checkpointer {
       await eventLog.flush();
       for (const [i, session] of sessions.entries()) session.finalsAreSafe(finals[i]!);
     }
-    await inTurns(saved, (state) => states.save(state));
+    await inTurns(
+      sessions.map(({ isOurs }, i) => ({ isOurs, state: saved[i]! })),
+      ({ isOurs, state }) => states.save(state, isOurs),
+    );
     metrics.checkpoints.inc({ outcome: "saved" }, saved.length);
   }
 

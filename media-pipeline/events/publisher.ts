@@ -11,13 +11,16 @@ export class Publisher {
   readonly #eventLog: EventLog;
   readonly #log: Log;
   readonly #mayPublish: () => boolean;
+  /** false once another worker may have the calls: what waits to be sent is withdrawn then. */
+  readonly isOurs: () => boolean;
   readonly #waiting = new Set<Promise<void>>();
 
-  /** @param mayPublish false once the calls are no longer this worker's: nothing is said of them then */
-  constructor(eventLog: EventLog, log: Log, mayPublish: () => boolean = () => true) {
+  /** @param mayPublish false once the calls have been given up: nothing more is said of them then */
+  constructor(eventLog: EventLog, log: Log, mayPublish: () => boolean = () => true, isOurs: () => boolean = () => true) {
     this.#eventLog = eventLog;
     this.#log = log;
     this.#mayPublish = mayPublish;
+    this.isOurs = isOurs;
   }
 
   /**
@@ -25,7 +28,7 @@ export class Publisher {
    * @param lossy true for what the next event replaces anyway (partials, listened audio)
    */
   emit(topic: TopicName, call: CallContext, id: string, occurredAtMs: number, payload: EventInit["payload"], lossy = false): void {
-    if (!this.#mayPublish()) return;
+    if (!this.#mayPublish() || !this.isOurs()) return;
     const bytes = encodeEvent({
       id,
       tenantId: call.tenantId,
@@ -35,16 +38,18 @@ export class Publisher {
       payload: payload!,
     });
     try {
-      if (this.#eventLog.append(topic, call.callId, bytes) || lossy) return;
+      if (this.#eventLog.append(topic, call.callId, bytes, this.isOurs) || lossy) return;
     } catch (error) {
       this.#failed(topic, call, error);
       return;
     }
     const publishing = this.#eventLog
-      .publish(topic, call.callId, bytes)
+      .publish(topic, call.callId, bytes, this.isOurs)
       .then(
         () => {},
-        (error: unknown) => this.#failed(topic, call, error),
+        (error: unknown) => {
+          if (this.isOurs()) this.#failed(topic, call, error);
+        },
       )
       .finally(() => this.#waiting.delete(publishing));
     this.#waiting.add(publishing);

@@ -75,7 +75,7 @@ export class MemoryEventLog implements EventLog {
       if (!this.#readers.has(reader) || !isOwner()) return;
       if (isShared && !isAssigned) {
         for (const topic of options.topics) next.set(topic, this.#stored.get(`${options.group}/${topic}`) ?? next.get(topic)!);
-        reader.running = reader.running.then(() => options.assigned?.([0]));
+        reader.running = reader.running.then(() => options.assigned?.([0], () => true));
       }
       isAssigned = true;
       this.#pump(reader);

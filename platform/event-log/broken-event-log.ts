@@ -307,7 +307,7 @@ function sharesApart(log: EventLog, state: FaultState): EventLog {
 function assignsLate(log: EventLog): EventLog {
   return withMethods(log, {
     subscribe: (options) =>
-      log.subscribe({ ...options, assigned: (partitions) => void Promise.resolve(options.assigned?.(partitions)).catch(() => {}) }),
+      log.subscribe({ ...options, assigned: (...taken) => void Promise.resolve(options.assigned?.(...taken)).catch(() => {}) }),
   });
 }
 
@@ -318,7 +318,7 @@ function neverRevokes(log: EventLog): EventLog {
 function hooksForAll(log: EventLog): EventLog {
   return withMethods(log, {
     subscribe: async (options) => {
-      if (options.durable === false) await options.assigned?.([0]);
+      if (options.durable === false) await options.assigned?.([0], () => true);
       return log.subscribe(options);
     },
   });

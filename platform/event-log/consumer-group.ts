@@ -243,7 +243,8 @@ export class ConsumerGroup {
       share.owner = member;
       share.lease = new Lease(this.#context.clock);
     }
-    await callAssigned(member.options, shares, this.#context);
+    // A member in this process is asked before anything of it goes to another.
+    await callAssigned(member.options, shares, () => true, this.#context);
     for (const share of shares) for (const reader of share.readers) reader.wake?.();
   }
 

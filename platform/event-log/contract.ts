@@ -136,8 +136,9 @@ async function joinAs(
       for (const record of batch) journal.push({ member, what: text(record), partition: record.partition });
     },
     ...options,
-    async assigned(taken) {
-      await options.assigned?.(taken);
+    async assigned(taken, isOurs) {
+      assert.ok(isOurs(), "what is taken over is this member's");
+      await options.assigned?.(taken, isOurs);
       for (const partition of taken) journal.push({ member, what: "assigned", partition });
       for (const partition of taken) partitions.add(partition);
     },

@@ -11,6 +11,7 @@ import type { RevokedWhy, SubscribeOptions } from "./port.ts";
 export async function callAssigned(
   options: SubscribeOptions,
   shares: readonly { readonly index: number; readonly lease: Lease | undefined }[],
+  isOurs: () => boolean,
   backoff: { readonly firstBackoffMs: number; readonly maxBackoffMs: number; readonly log: Log },
 ): Promise<void> {
   for (let attempts = 1; ; attempts++) {
@@ -18,7 +19,7 @@ export async function callAssigned(
     const partitions = held.map(({ index }) => index);
     if (partitions.length === 0) return;
     try {
-      if (options.durable !== false) await options.assigned?.(partitions);
+      if (options.durable !== false) await options.assigned?.(partitions, isOurs);
       for (const { lease } of held) lease!.isOpen = true;
       return;
     } catch (err) {

@@ -48,8 +48,10 @@ export type SubscribeOptions = {
    * Called before the first batch of these partitions; their batches wait for it, so state is restored here. Thrown: called again after a
    * pause for as long as the partitions are owned; until it resolves none of them counts as taken over, and nobody is told `revoked`.
    * Not called where `durable` is false: nothing is shared then.
+   * @param isOurs false from the moment on at which another member may own them, also where that is before this resolves: nothing may be said in
+   *   their name then. `revoked` says `lost` as soon as no batch of them is in hand any more
    */
-  assigned?(partitions: readonly number[]): Promise<void> | void;
+  assigned?(partitions: readonly number[], isOurs: () => boolean): Promise<void> | void;
   /**
    * Called when no batch of these partitions is in hand any more. `handover`: when it resolves their offsets are stored and they are given
    * up; also called on stop(). `lost`: publish nothing, drop the state. Not called where `durable` is false.
@@ -76,12 +78,16 @@ export interface EventLog extends Component {
   declare(topics: readonly TopicSpec[]): Promise<void>;
   /**
    * The hot path: copies the record into the write buffer and returns at once.
+   * @param isDue asked again just before the record is sent, where it has to wait for that: false = it is withdrawn
    * @returns false when the buffer is full (backpressure): nothing was taken, and the caller counts or retries
    * @throws EarshotError invalid_request (unknown topic, record over the size limit)
    */
-  append(topic: string, key: string, value: Uint8Array): boolean;
-  /** Appends and resolves with the position when the record is on disk (or acknowledged by the broker). Waits while the buffer is full. */
-  publish(topic: string, key: string, value: Uint8Array): Promise<Position>;
+  append(topic: string, key: string, value: Uint8Array, isDue?: () => boolean): boolean;
+  /**
+   * Appends and resolves with the position when the record is on disk (or acknowledged by the broker). Waits while the buffer is full.
+   * @param isDue as of `append`; where it is withdrawn this rejects with an EarshotError of category cancelled
+   */
+  publish(topic: string, key: string, value: Uint8Array, isDue?: () => boolean): Promise<Position>;
   /** Resolves when everything appended before the call is on disk. */
   flush(): Promise<void>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;

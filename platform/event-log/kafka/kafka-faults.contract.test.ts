@@ -7,13 +7,17 @@ import { join } from "node:path";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TopicSpec } from "@earshot/proto/topics.ts";
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from "@platformatic/kafka";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../clock/clock.ts";
+import { silentLog } from "../../log/log.ts";
 import type { EventLogSettings } from "../../settings.ts";
 import type { EventLog } from "../port.ts";
 import { spoolOver } from "../spooling-harness.ts";
+import { Cable } from "../testing/cable.ts";
 import { KafkaBroker, kafkaMissing } from "../testing/kafka-broker.ts";
+import { parseKafkaUrl } from "./connection.ts";
 import { makeOn, openOn } from "./harness.ts";
+import { KafkaSubscription } from "./subscription.ts";
 
 const missing = kafkaMissing();
 const spec: TopicSpec = {
@@ -32,6 +36,7 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 
 describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
   let broker: KafkaBroker;
+  let cable: Cable;
   const opened: EventLog[] = [];
   const open = async (url: string, settings: Partial<EventLogSettings> = {}): Promise<EventLog> => {
     const log = await openOn(url, { retryMaxMs: 500, writeBufferBytes: 1024 * 1024, ...settings });
@@ -42,12 +47,17 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
   const fresh = (): string => `${broker.url}/${randomUUID().slice(0, 8)}`;
 
   beforeAll(async () => {
-    broker = await KafkaBroker.start();
+    cable = await Cable.start();
+    broker = await KafkaBroker.start({ through: [cable] });
   }, 120_000);
   afterEach(async () => {
+    cable.mend();
     for (const log of opened.splice(0)) await log.stop(0);
   });
-  afterAll(() => broker?.dispose());
+  afterAll(async () => {
+    await broker?.dispose();
+    await cable?.stop();
+  });
 
   /** Every record of the topic, by key, in order. */
   async function stored(log: EventLog): Promise<Map<string, string[]>> {
@@ -215,6 +225,149 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
     await writing;
     await writer.flush();
     await expect.poll(() => seen.size, { timeout: 30_000 }).toBe(count * 20);
+  });
+
+  test("cut off for longer than its session: a member knows it before the network is back, and handles nothing of what came meanwhile", async () => {
+    const url = fresh();
+    const writer = await open(url);
+    const seen = new Map<number, number>();
+    const join = async (log: EventLog) => {
+      const partitions = new Map<number, () => boolean>();
+      const told: string[] = [];
+      await log.subscribe({
+        topics: [spec.name],
+        group: "g",
+        from: "earliest",
+        assigned: (taken, isOurs) => {
+          for (const one of taken) partitions.set(one, isOurs);
+        },
+        revoked: (given, why) => {
+          told.push(why);
+          for (const one of given) partitions.delete(one);
+        },
+        handle: (batch) => {
+          for (const { value } of batch) {
+            const number = Number(new TextDecoder().decode(value));
+            seen.set(number, (seen.get(number) ?? 0) + 1);
+          }
+        },
+      });
+      return { partitions, told };
+    };
+    let count = 0;
+    let isOver = false;
+    onTestFinished(() => {
+      isOver = true;
+    });
+    const writing = (async () => {
+      for (; !isOver && writer.health().state === "up"; count++) {
+        writer.append(spec.name, `key-${count % 20}`, bytes(`${count}`));
+        await wait(5);
+      }
+    })();
+    const far = await join(await open(url.replace(broker.address, `127.0.0.1:${cable.port}`)));
+    const near = await join(await open(url));
+    await expect.poll(() => [far.partitions.size, near.partitions.size], { timeout: 10_000 }).toEqual([2, 2]);
+    await wait(500);
+    const ours = [...far.partitions.values()];
+    expect(ours.every((isOurs) => isOurs())).toBe(true);
+    cable.cut();
+    const cutAt = count;
+    await expect.poll(() => near.partitions.size, { timeout: 10_000 }).toBe(4);
+    expect(ours.some((isOurs) => isOurs())).toBe(false);
+    // Once when the second one came, and now.
+    await expect.poll(() => far.told, { timeout: 1000 }).toEqual(["handover", "lost"]);
+    await wait(1000);
+    cable.mend();
+    await expect.poll(() => [far.partitions.size, near.partitions.size], { timeout: 20_000 }).toEqual([2, 2]);
+    expect(ours.some((isOurs) => isOurs())).toBe(false);
+    isOver = true;
+    await writing;
+    await writer.flush();
+    await expect.poll(() => seen.size, { timeout: 10_000 }).toBe(count);
+    await wait(500);
+    expect([...seen].filter(([number, times]) => number >= cutAt && times > 1)).toEqual([]);
+  });
+
+  test("what a member is still taking over is not free: who joins meanwhile gets it when it has been given up", async () => {
+    const url = fresh();
+    await open(url);
+    const journal: string[] = [];
+    const slow = Promise.withResolvers<void>();
+    const subscribe = async (name: string, mayBegin: Promise<void>): Promise<KafkaSubscription> => {
+      const address = parseKafkaUrl(url);
+      const log = await open(url);
+      const subscription = new KafkaSubscription(
+        {
+          topics: [spec.name],
+          group: "g",
+          from: "earliest",
+          handle: () => {},
+          assigned: (taken) => void journal.push(...taken.map((one) => `${name} takes ${one}`)),
+          revoked: (given) => void journal.push(...given.map((one) => `${name} gives ${one}`)),
+        },
+        [{ name: spec.name, kafkaName: address.prefix + spec.name, isCompacted: false }],
+        spec.partitions,
+        `${address.prefix}g`,
+        {
+          address,
+          clientId: name,
+          clock: systemClock,
+          log: silentLog,
+          firstBackoffMs: 10,
+          maxBackoffMs: 100,
+          prefetchBytes: 1024 * 1024,
+          sessionTimeoutMs: 2000,
+          offsetIntervalMs: 100,
+          bounds: async (_, partitions) => {
+            await mayBegin;
+            const all = await log.bounds(spec.name);
+            return all.filter(({ partition }) => partitions.includes(partition));
+          },
+          flush: () => log.flush(),
+          publishDeadLetter: async () => {},
+          countLoss: () => {},
+          countDeadLetter: () => {},
+          countDropped: () => {},
+          countHandled: () => {},
+          reading: () => {},
+        },
+      );
+      await subscription.start();
+      return subscription;
+    };
+    const first = await subscribe("first", slow.promise);
+    const second = await subscribe("second", Promise.resolve());
+    await wait(1500);
+    expect(journal).toEqual([]);
+    slow.resolve();
+    const ofSecond = () => journal.filter((one) => one.startsWith("second takes"));
+    await expect.poll(() => ofSecond().length, { timeout: 10_000 }).toBe(2);
+    for (const taken of ofSecond())
+      expect(journal.indexOf(taken.replace("second takes", "first gives"))).toBeLessThan(journal.indexOf(taken));
+    expect(ofSecond().every((taken) => journal.includes(taken.replace("second takes", "first gives")))).toBe(true);
+    await Promise.all([first.stop(), second.stop()]);
+  });
+
+  test("a record that is not due any more when the broker is back is withdrawn, and what stands around it goes out", async () => {
+    const log = await open(fresh());
+    await log.publish(spec.name, "k", bytes("before"));
+    await broker.kill();
+    let isDue = true;
+    const dueWhile = (): boolean => isDue;
+    // The request under way when the broker went takes no part in it.
+    log.append(spec.name, "k", bytes("first"));
+    await wait(100);
+    log.append(spec.name, "k", bytes("withdrawn"), dueWhile);
+    log.append(spec.name, "k", bytes("second"));
+    const flushed = log.flush();
+    const published = log.publish(spec.name, "k", bytes("withdrawn too"), dueWhile);
+    const refused = expect(published).rejects.toMatchObject({ category: "cancelled", code: "event_log_record_withdrawn" });
+    log.append(spec.name, "k", bytes("third"));
+    isDue = false;
+    await broker.restart();
+    await Promise.all([flushed, refused, log.flush()]);
+    expect((await stored(log)).get("k")).toEqual(["before", "first", "second", "third"]);
   });
 
   test("a writer with a spool is killed while the broker is away: what it had on disk goes out after its restart, in order", async () => {

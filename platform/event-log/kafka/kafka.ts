@@ -188,21 +188,21 @@ class KafkaEventLog implements EventLog {
     }
   }
 
-  append(topic: string, key: string, value: Uint8Array): boolean {
+  append(topic: string, key: string, value: Uint8Array, isDue?: () => boolean): boolean {
     const found = this.#admit(topic, key, value, this.#options.settings.maxRecordBytes);
     if (!found.sender.hasRoom(key, value)) {
       this.#metrics.refused.inc({ topic });
       return false;
     }
-    found.sender.add(this.#address.prefix + topic, partitionOf(key, found.partitions), key, value, undefined);
+    found.sender.add(this.#address.prefix + topic, partitionOf(key, found.partitions), key, value, isDue, undefined);
     return true;
   }
 
-  publish(topic: string, key: string, value: Uint8Array): Promise<Position> {
-    return this.#publish(topic, key, value, this.#options.settings.maxRecordBytes);
+  publish(topic: string, key: string, value: Uint8Array, isDue?: () => boolean): Promise<Position> {
+    return this.#publish(topic, key, value, this.#options.settings.maxRecordBytes, isDue);
   }
 
-  async #publish(topic: string, key: string, value: Uint8Array, maxBytes: number): Promise<Position> {
+  async #publish(topic: string, key: string, value: Uint8Array, maxBytes: number, isDue?: () => boolean): Promise<Position> {
     const { sender, partitions } = this.#admit(topic, key, value, maxBytes);
     if (!sender.hasRoom(key, value)) {
       const copy = value.slice();
@@ -212,17 +212,24 @@ class KafkaEventLog implements EventLog {
       });
       this.#waiting = turn.catch(() => {});
       await turn;
-      return this.#add(sender, topic, partitions, key, copy);
+      return this.#add(sender, topic, partitions, key, copy, isDue);
     }
-    return this.#add(sender, topic, partitions, key, value);
+    return this.#add(sender, topic, partitions, key, value, isDue);
   }
 
   /** Publishes that wait for room get it in their order. */
   #waiting: Promise<void> = Promise.resolve();
 
-  #add(sender: Sender, topic: string, partitions: number, key: string, value: Uint8Array): Promise<Position> {
+  #add(
+    sender: Sender,
+    topic: string,
+    partitions: number,
+    key: string,
+    value: Uint8Array,
+    isDue: (() => boolean) | undefined,
+  ): Promise<Position> {
     return new Promise((resolve, reject) =>
-      sender.add(this.#address.prefix + topic, partitionOf(key, partitions), key, value, { resolve, reject }),
+      sender.add(this.#address.prefix + topic, partitionOf(key, partitions), key, value, isDue, { resolve, reject }),
     );
   }
 

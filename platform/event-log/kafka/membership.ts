@@ -3,6 +3,8 @@
  * shares the partitions out and withholds from the next owner what the present one still holds. A member that finds less in its assignment
  * gives it up at its own pace, goes on with the rest all the while, and joins again; then it is free for the next.
  *
+ * A member that has had no answer for a session's time doubts its place, no later than the broker can have given it away, and joins anew.
+ *
  * The broker's own cooperative assignors (and its `consumer` protocol) share out each topic by itself; here partition p of every topic must
  * go to one member.
  */
@@ -22,6 +24,8 @@ export type MembershipOptions = {
   held(): readonly number[];
   /** @param isNew the group does not know what was held before: another member may have it */
   assigned(partitions: readonly number[], isNew: boolean): void;
+  /** The group has not answered for so long that it may have given everything to others. It is asked again; what it says next is told to `assigned`. */
+  doubted(): void;
   failed(error: unknown): void;
 };
 
@@ -32,6 +36,10 @@ export class Membership {
   #joining: Promise<void> | undefined;
   #again = false;
   #hasLeft = false;
+  /** When the newest request that the group answered was sent, by the monotonic clock: the group counts from then or later. */
+  #confirmedAtMs = Number.NEGATIVE_INFINITY;
+  #heartbeatAtMs = Number.NEGATIVE_INFINITY;
+  #doubting: NodeJS.Timeout | undefined;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -53,8 +61,15 @@ export class Membership {
     this.consumer.on("consumer:group:join", ({ memberId, assignments }) => {
       const isNew = this.#joinedAs !== undefined && this.#joinedAs !== memberId;
       this.#joinedAs = memberId;
+      this.#confirm(performance.now());
       options.assigned(assignments?.find(({ topic }) => topic === options.topics[0])?.partitions ?? [], isNew);
     });
+    this.consumer.on("consumer:heartbeat:start", () => {
+      this.#heartbeatAtMs = performance.now();
+    });
+    this.consumer.on("consumer:heartbeat:end", () => this.#confirm(this.#heartbeatAtMs));
+    // An answer too: a member that the group does not know is told that instead.
+    this.consumer.on("consumer:group:rebalance", () => this.#confirm(this.#heartbeatAtMs));
     // A rejoin by the client's heartbeat failed: from here on it is ours to do.
     this.consumer.on("error", (error: unknown) => {
       options.failed(error);
@@ -86,8 +101,29 @@ export class Membership {
     }
   }
 
+  /** What the group has given is still this member's: nobody else gets it before a session without an answer is over. */
+  get isConfirmed(): boolean {
+    return performance.now() - this.#confirmedAtMs < this.#options.sessionTimeoutMs;
+  }
+
+  #confirm(atMs: number): void {
+    if (atMs <= this.#confirmedAtMs || this.#hasLeft) return;
+    this.#confirmedAtMs = atMs;
+    clearTimeout(this.#doubting);
+    this.#doubting = setTimeout(() => this.doubt(), Math.max(0, atMs + this.#options.sessionTimeoutMs - performance.now()));
+  }
+
+  /** Nothing counts as this member's any more until it has joined again. Also what brings a client back that has ended its heartbeats. */
+  doubt(): void {
+    if (this.#hasLeft) return;
+    clearTimeout(this.#doubting);
+    this.#options.doubted();
+    void this.join();
+  }
+
   async leave(): Promise<void> {
     this.#hasLeft = true;
+    clearTimeout(this.#doubting);
     await this.consumer.close(true).catch((error) => this.#options.failed(error));
   }
 

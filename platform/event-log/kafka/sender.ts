@@ -2,7 +2,7 @@
  * Writes to Kafka: a bounded queue, sent in order, one request at a time, idempotent and acknowledged by all in-sync replicas. A request that
  * fails is sent again, with what follows behind it, until it succeeds: nothing that was taken is lost or overtaken.
  */
-import type { EarshotError } from "@earshot/proto/errors.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
 import { type MessageToProduce, Producer } from "@platformatic/kafka";
 import type { Clock } from "../../clock/clock.ts";
 import type { Log } from "../../log/log.ts";
@@ -26,6 +26,8 @@ export type SenderOptions = {
 type Queued = {
   readonly message: Required<Pick<MessageToProduce, "topic" | "partition" | "key" | "value" | "timestamp">>;
   readonly bytes: number;
+  /** Asked when its turn comes; false = it is not sent. */
+  readonly isDue: (() => boolean) | undefined;
   readonly settle: { resolve(position: Position): void; reject(error: unknown): void } | undefined;
 };
 
@@ -82,10 +84,10 @@ export class Sender {
   }
 
   /** Copies the record into the queue; the caller has asked `hasRoom`. */
-  add(topic: string, partition: number, key: string, value: Uint8Array, settle: Queued["settle"]): void {
+  add(topic: string, partition: number, key: string, value: Uint8Array, isDue: Queued["isDue"], settle: Queued["settle"]): void {
     const bytes = key.length + value.length + recordOverhead;
     const message = { topic, partition, key: Buffer.from(key), value: Buffer.from(value), timestamp: BigInt(this.#options.clock.now()) };
-    this.#queue.push({ message, bytes, settle });
+    this.#queue.push({ message, bytes, isDue, settle });
     this.#queuedBytes += bytes;
     if (this.#isSending) return;
     if (settle !== undefined || this.#queuedBytes >= requestBytes) this.sendNow();
@@ -128,6 +130,7 @@ export class Sender {
     let backoffMs = this.#options.retryFirstMs;
     while (this.#queue.length > 0 && !this.#isClosed) {
       const batch = this.#nextBatch();
+      if (batch.length === 0) continue;
       this.#sendingSinceMs = this.#options.clock.monotonicMs();
       try {
         const { offsets = [] } = await this.#producer.send({ messages: batch.map(({ message }) => message) });
@@ -166,23 +169,25 @@ export class Sender {
 
   #oneByOne = 0;
 
-  /** The queue's first records, up to the size of a request; they stay in the queue until they are acknowledged. */
+  /** The queue's first records that are due, up to the size of a request; they stay in the queue until they are acknowledged. */
   #nextBatch(): readonly Queued[] {
-    if (this.#oneByOne > 0) {
-      this.#oneByOne--;
-      return this.#queue.slice(0, 1);
-    }
+    const most = this.#oneByOne > 0 ? 1 : this.#queue.length;
+    this.#oneByOne = Math.max(0, this.#oneByOne - 1);
     let bytes = 0;
     let count = 0;
-    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.bytes <= requestBytes))
-      bytes += this.#queue[count++]!.bytes;
+    while (count < most && count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.bytes <= requestBytes)) {
+      let end = count;
+      while (end < this.#queue.length && this.#queue[end]!.isDue?.() === false) end++;
+      if (end > count) for (const { settle } of this.#forget(count, end - count)) settle?.reject(withdrawn());
+      else bytes += this.#queue[count++]!.bytes;
+    }
     return this.#queue.slice(0, count);
   }
 
   #settle(batch: readonly Queued[], offsets: readonly { topic: string; partition: number; offset: bigint }[]): void {
     const next = new Map(offsets.map(({ topic, partition, offset }) => [`${topic} ${partition}`, Number(offset)]));
     const counts = new Map<string, { records: number; bytes: number }>();
-    this.#forget(batch);
+    this.#forget(0, batch.length);
     for (const { message, settle } of batch) {
       const { topic, partition, key, value } = message;
       const place = `${topic} ${partition}`;
@@ -198,18 +203,23 @@ export class Sender {
   }
 
   #drop(one: Queued, error: EarshotError): void {
-    this.#forget([one]);
+    this.#forget(0, 1);
     one.settle?.reject(error);
   }
 
-  #forget(batch: readonly Queued[]): void {
-    this.#queue.splice(0, batch.length);
-    for (const { bytes } of batch) this.#queuedBytes -= bytes;
+  #forget(from: number, count: number): readonly Queued[] {
+    const gone = this.#queue.splice(from, count);
+    for (const { bytes } of gone) this.#queuedBytes -= bytes;
     this.#flushes = this.#flushes.filter((flush) => {
-      flush.left -= batch.length;
+      flush.left -= Math.max(0, Math.min(flush.left, from + count) - from);
       if (flush.left <= 0) flush.resolve();
       return flush.left > 0;
     });
     for (const resolve of this.#room.splice(0)) resolve();
+    return gone;
   }
+}
+
+function withdrawn(): EarshotError {
+  return new EarshotError("cancelled", "event_log_record_withdrawn", "A record was withdrawn before it was sent.");
 }

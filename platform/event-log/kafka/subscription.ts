@@ -56,6 +56,10 @@ export class KafkaSubscription implements Subscription {
   readonly #topics: readonly Topic[];
   readonly #partitions: number;
   readonly #shares = new Map<number, Share>();
+  /** What the group counts as this member's: from the assignment on, until it is given up. */
+  readonly #claims = new Set<number>();
+  /** Grows whenever what was held until then may be another member's. */
+  #tenure = 0;
   readonly #fetcher: Fetcher;
   readonly #membership: Membership | undefined;
   #moving: Promise<void> = Promise.resolve();
@@ -94,8 +98,9 @@ export class KafkaSubscription implements Subscription {
         partitions,
         sessionTimeoutMs: context.sessionTimeoutMs,
         retryMs: context.firstBackoffMs,
-        held: () => [...this.#shares.keys()],
+        held: () => [...this.#claims],
         assigned: (list, isNew) => this.#reconcile(list, isNew),
+        doubted: () => this.#lose(),
         failed: (error) => context.reading(error),
       });
   }
@@ -104,13 +109,23 @@ export class KafkaSubscription implements Subscription {
   async start(): Promise<void> {
     const { offsetIntervalMs, clock } = this.#context;
     if (this.#membership === undefined) {
-      await this.#takeOver(Array.from({ length: this.#partitions }, (_, index) => index));
+      await this.#takeOver(
+        Array.from({ length: this.#partitions }, (_, index) => index),
+        this.#tenure,
+      );
       return;
     }
     await this.#membership.join();
     // `latest` means after what is there when subscribe resolves; where `earliest` begins can be settled later.
     if (this.#options.from === "latest") await this.#moving;
-    this.#cancelCommits = clock.every(offsetIntervalMs, () => void this.#commit([...this.#shares.values()], 1));
+    this.#cancelCommits = clock.every(
+      offsetIntervalMs,
+      () =>
+        void this.#commit(
+          [...this.#shares.values()].filter(({ lease }) => !lease.isEnded),
+          1,
+        ),
+    );
   }
 
   lag(topic?: string): number {
@@ -170,41 +185,69 @@ export class KafkaSubscription implements Subscription {
 
   #reconcile(assigned: readonly number[], isNew: boolean): void {
     if (this.#stopping !== undefined || this.#isAbandoned) return;
-    if (isNew) for (const { lease } of this.#shares.values()) lease.end();
+    if (isNew) this.#lose();
+    // At once: else the group would think them free while they are being taken over.
+    for (const index of assigned) this.#claims.add(index);
+    const tenure = this.#tenure;
     this.#moving = this.#moving.then(async () => {
-      const held = [...this.#shares.values()];
-      const giving = isNew ? held : held.filter(({ index }) => !assigned.includes(index));
-      if (giving.length > 0) await this.#giveUp(giving, isNew ? "lost" : "handover");
-      if (this.#stopping !== undefined || this.#isAbandoned) return;
-      await this.#takeOver(assigned.filter((index) => !this.#shares.has(index)));
+      if (tenure !== this.#tenure || this.#stopping !== undefined) return;
+      const giving = [...this.#shares.values()].filter(({ index }) => !assigned.includes(index));
+      if (giving.length > 0) await this.#giveUp(giving, "handover");
+      await this.#takeOver(
+        assigned.filter((index) => !this.#shares.has(index)),
+        tenure,
+      );
       // The group learns what is free now.
-      if (giving.length > 0 && !isNew) void this.#membership?.join();
+      if (giving.length > 0 && this.#isOurs(tenure)) void this.#membership?.join();
     });
   }
 
+  /** Everything that was held or was being taken over may be another member's: nothing more of it is handed over. */
+  #lose(): void {
+    this.#tenure++;
+    this.#claims.clear();
+    for (const { lease } of this.#shares.values()) lease.end();
+    this.#check();
+    this.#moving = this.#moving.then(() => this.#giveUp([...this.#shares.values()], "lost"));
+  }
+
+  /** What was assigned in a tenure is still this member's. Once false it stays so: what was left out meanwhile comes again. */
+  #isOurs(tenure: number): boolean {
+    if (tenure === this.#tenure && this.#membership?.isConfirmed === false) this.#membership.doubt();
+    return tenure === this.#tenure;
+  }
+
   async #giveUp(shares: readonly Share[], why: RevokedWhy): Promise<void> {
+    if (shares.length === 0) return;
+    const tenure = this.#tenure;
     for (const { lease } of shares) lease.end();
     await Promise.all(shares.map(({ taking }) => taking));
     await Promise.all(shares.map(({ lease }) => lease.idle()));
     if (this.#isAbandoned) return;
     await callRevoked(this.#options, shares, why, this.#context.log);
-    if (why === "handover") await this.#commit(shares, 10);
-    for (const { index } of shares) this.#shares.delete(index);
+    if (why === "handover") await this.#commit(shares, 10, tenure);
+    for (const { index } of shares) {
+      this.#shares.delete(index);
+      if (why === "handover" && tenure === this.#tenure) this.#claims.delete(index);
+    }
     this.#check();
   }
 
-  async #takeOver(partitions: readonly number[]): Promise<void> {
+  async #takeOver(partitions: readonly number[], tenure: number): Promise<void> {
     if (partitions.length === 0) return;
+    const isInVain = (): boolean => this.#stopping !== undefined || this.#isAbandoned || !this.#isOurs(tenure);
     let starts: Map<string, Reader> | undefined;
     while (starts === undefined) {
+      if (isInVain()) return;
       try {
         starts = await this.#starts(partitions);
       } catch (error) {
-        if (this.#stopping !== undefined || this.#isAbandoned) return;
+        if (isInVain()) return;
         this.#context.reading(error);
         await new Promise((resolve) => setTimeout(resolve, this.#context.firstBackoffMs));
       }
     }
+    if (isInVain()) return;
     const found = starts;
     const shares = partitions.map((index): Share => {
       const readers = this.#topics.map(({ name }) => found.get(`${name} ${index}`)!);
@@ -212,7 +255,7 @@ export class KafkaSubscription implements Subscription {
     });
     for (const share of shares) this.#shares.set(share.index, share);
     this.#fetcher.wake();
-    const taking = callAssigned(this.#options, shares, this.#context).then(() => {
+    const taking = callAssigned(this.#options, shares, () => this.#isOurs(tenure), this.#context).then(() => {
       for (const share of shares) for (const reader of share.readers) void this.#pump(share, reader);
     });
     for (const share of shares) share.taking = taking;
@@ -235,7 +278,7 @@ export class KafkaSubscription implements Subscription {
     return readers;
   }
 
-  async #commit(shares: readonly Share[], attempts: number): Promise<void> {
+  async #commit(shares: readonly Share[], attempts: number, tenure = this.#tenure): Promise<void> {
     const { consumer } = this.#membership ?? {};
     const changed = shares.flatMap(({ readers }) => readers.filter(({ handled, committed }) => handled !== committed));
     if (consumer === undefined || changed.length === 0) return;
@@ -245,7 +288,7 @@ export class KafkaSubscription implements Subscription {
       offset: BigInt(handled),
       leaderEpoch: -1,
     }));
-    for (let attempt = 1; attempt <= attempts && !this.#isAbandoned; attempt++)
+    for (let attempt = 1; attempt <= attempts && !this.#isAbandoned && tenure === this.#tenure; attempt++)
       try {
         await consumer.commit({ offsets });
         changed.forEach((reader, i) => {
@@ -287,6 +330,8 @@ export class KafkaSubscription implements Subscription {
     reader.isPumping = true;
     try {
       while (lease.isOpen && !lease.isEnded && !this.#isAbandoned) {
+        // The clock may be past the moment that the timer waits for; then the lease has ended now.
+        if (!this.#isOurs(this.#tenure)) return;
         const batch = place.queue.slice(0, this.#options.maxBatch ?? 500);
         if (batch.length === 0) {
           this.#settle(reader, place.next);

@@ -19,6 +19,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Cable } from "./cable.ts";
 
 const pom = join(import.meta.dirname, "kafka", "pom.xml");
 const startMs = 60_000;
@@ -31,6 +32,8 @@ export type KafkaBrokerOptions = {
   readonly heapMb?: number;
   /** Further addresses of this machine where clients reach it, in plain text: for those in a network namespace of their own. No two with one port. */
   readonly alsoOn?: readonly { readonly address: string; readonly port: number }[];
+  /** Cables through which clients reach it as well, in plain text; they are led here. */
+  readonly through?: readonly Cable[];
 };
 
 function jarFolder(): string {
@@ -84,10 +87,16 @@ export class KafkaBroker {
 
   static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
     const directory = await mkdtemp(join(tmpdir(), "earshot-kafka-"));
-    const [port, controllerPort] = await freePorts();
-    const broker = new KafkaBroker(directory, port, options);
+    const { alsoOn = [], through = [] } = options;
+    const [port, controllerPort, ...behind] = await freePorts(2 + through.length);
+    const listeners = alsoOn.map(({ address, port: on }) => ({ listens: `${address}:${on}`, advertises: `${address}:${on}` }));
+    for (const [i, cable] of through.entries()) {
+      cable.leadTo(behind[i]!);
+      listeners.push({ listens: `127.0.0.1:${behind[i]}`, advertises: `127.0.0.1:${cable.port}` });
+    }
+    const broker = new KafkaBroker(directory, port!, options);
     try {
-      await writeFile(join(directory, "server.properties"), properties(directory, port, controllerPort, options));
+      await writeFile(join(directory, "server.properties"), properties(directory, port!, controllerPort!, listeners, options));
       await writeFile(join(directory, "log4j2.properties"), log4j);
       await writeFile(join(directory, "format.txt"), await broker.#format());
       await broker.restart();
@@ -214,10 +223,12 @@ function properties(
   directory: string,
   port: number,
   controllerPort: number,
-  { users, properties: more, alsoOn = [] }: KafkaBrokerOptions,
+  others: readonly { readonly listens: string; readonly advertises: string }[],
+  { users, properties: more }: KafkaBrokerOptions,
 ): string {
-  const others = alsoOn.map((other, i) => `,OTHER${i}://${other.address}:${other.port}`).join("");
-  const otherProtocols = alsoOn.map((_, i) => `,OTHER${i}:PLAINTEXT`).join("");
+  const alsoListens = others.map(({ listens }, i) => `,OTHER${i}://${listens}`).join("");
+  const alsoAdvertises = others.map(({ advertises }, i) => `,OTHER${i}://${advertises}`).join("");
+  const otherProtocols = others.map((_, i) => `,OTHER${i}:PLAINTEXT`).join("");
   const protocol = users === undefined ? "PLAINTEXT" : "SASL_PLAINTEXT";
   const plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
   const logins = Object.entries(users ?? {}).map(([name, password]) => `user_${name}="${password}"`);
@@ -225,8 +236,8 @@ function properties(
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
-    listeners: `CLIENT://127.0.0.1:${port}${others},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `CLIENT://127.0.0.1:${port}${others},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: `CLIENT://127.0.0.1:${port}${alsoListens},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `CLIENT://127.0.0.1:${port}${alsoAdvertises},CONTROLLER://127.0.0.1:${controllerPort}`,
     "listener.security.protocol.map": `CLIENT:${protocol}${otherProtocols},CONTROLLER:PLAINTEXT`,
     "inter.broker.listener.name": "CLIENT",
     "controller.listener.names": "CONTROLLER",
@@ -265,8 +276,8 @@ function properties(
     .join("");
 }
 
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()] as const;
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(
       (server) =>
@@ -277,7 +288,7 @@ async function freePorts(): Promise<[number, number]> {
     ),
   );
   for (const server of servers) server.close();
-  return [ports[0]!, ports[1]!];
+  return ports;
 }
 
 function takesConnections(port: number): Promise<boolean> {
