@@ -137,7 +137,7 @@ export class CallSession implements LegSink {
 
   /** Finished, or another worker's: its state is not for us to save. */
   get isGone(): boolean {
-    return this.#dropped || this.#forgotten;
+    return this.#dropped || this.#forgotten || !this.isOurs();
   }
 
   /** false once another worker may have it. */

@@ -57,6 +57,7 @@ export class CallFinisher {
         // In this order: what was said of the call is on the log before its state says so, and its parts go before it is forgotten.
         await eventLog.flush();
         await checkpointer.save([session], () => -1);
+        if (isGiven()) return;
         await session.recorder.deleteParts();
         session.forget();
         await states.end(callId, session.isOurs);
