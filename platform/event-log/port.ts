@@ -78,7 +78,7 @@ export interface EventLog extends Component {
   declare(topics: readonly TopicSpec[]): Promise<void>;
   /**
    * The hot path: copies the record into the write buffer and returns at once.
-   * @param isDue asked again just before the record is sent, where it has to wait for that: false = it is withdrawn
+   * @param isDue asked again just before the record is sent, where it waits in memory for that: false = it is withdrawn
    * @returns false when the buffer is full (backpressure): nothing was taken, and the caller counts or retries
    * @throws EarshotError invalid_request (unknown topic, record over the size limit)
    */
