@@ -20,9 +20,10 @@ import { readSettings } from "@earshot/platform/config/settings.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
-import { decodeEvent, type Event, encodeEvent } from "@earshot/proto/event.ts";
+import { decodeEvent } from "@earshot/proto/event.ts";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { ClientsReport } from "./live-fanout/clients.ts";
+import { callCount, started, transcript } from "./live-fanout/events.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -34,58 +35,9 @@ const { values: given } = parseArgs({
 const clients = Number(given.clients);
 const perSecond = Number(given["events-per-second"]);
 const events = perSecond * Number(given.seconds);
-const callCount = 50;
 const tenantId = "bench";
 
 type Result = { delivered: number; p50: number; p99: number; cpuMicros: number };
-
-/** A partial transcript as the pipeline sends it, about 400 bytes of JSON; the engine's name carries when it was made, for the clients to compare. */
-function transcript(index: number): Event {
-  const at = (performance.timeOrigin + performance.now()).toFixed(3);
-  return decodeEvent(
-    encodeEvent({
-      id: `e${index}`,
-      tenantId,
-      callId: `call-${index % callCount}`,
-      occurredAtMs: Date.now(),
-      payload: {
-        case: "transcriptSegment",
-        value: {
-          segmentId: `call-${index % callCount}-1-${index}`,
-          leg: 1,
-          startMs: index,
-          endMs: index + 500,
-          text: "I would like to know why I was charged twice this month",
-          final: true,
-          revision: 1,
-          engine: at,
-          engineVersion: "1",
-          confidence: 0.9,
-          speaker: 2,
-        },
-      },
-    }),
-  );
-}
-
-function started(call: number): Event {
-  const legs = [1, 2].map((speaker) => ({
-    index: speaker - 1,
-    label: String(speaker),
-    speaker,
-    participant: { name: "n", address: "sip:n@x" },
-    codec: 1,
-  }));
-  return decodeEvent(
-    encodeEvent({
-      id: "s",
-      tenantId,
-      callId: `call-${call}`,
-      occurredAtMs: Date.now(),
-      payload: { case: "callStarted", value: { startedAtMs: Date.now(), legs } },
-    }),
-  );
-}
 
 /** `emit` is paced in steps of 10 ms, as events come from many calls at once. */
 async function measure(server: Server, emit: (index: number) => void): Promise<Result> {
@@ -142,9 +94,9 @@ async function hub(): Promise<Result> {
   await live.start();
   const server = createServer();
   live.attach(server);
-  for (let call = 0; call < callCount; call++) calls.apply(started(call));
+  for (let call = 0; call < callCount; call++) calls.apply(decodeEvent(started(tenantId, call)));
   try {
-    return await measure(server, (index) => calls.apply(transcript(index)));
+    return await measure(server, (index) => calls.apply(decodeEvent(transcript(tenantId, index))));
   } finally {
     await live.stop(1000);
   }
@@ -156,7 +108,7 @@ async function naive(): Promise<Result> {
   const accept = new WebSocketServer({ noServer: true, perMessageDeflate: false, clientTracking: false });
   server.on("upgrade", (request, socket, head) => accept.handleUpgrade(request, socket, head, (one) => sockets.push(one)));
   return measure(server, (index) => {
-    const { payload } = transcript(index);
+    const { payload } = decodeEvent(transcript(tenantId, index));
     if (payload.case !== "transcriptSegment") return;
     const { $typeName: _type, ...segment } = payload.value;
     const event = { type: "transcript.final", callId: `call-${index % callCount}`, segment };

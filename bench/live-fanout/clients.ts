@@ -1,11 +1,11 @@
-/** The other side of bench/live-fanout.ts: many WebSocket clients in one process, as cheap as they can be, that note when each event came. */
+/** The other side of the benches of the live socket: many WebSocket clients in one process, as cheap as they can be, that note when each event came. */
 import { connect, type Socket } from "node:net";
 
 export type ClientsReport = { received: number; latenciesMs: number[] };
 /** The engine's name carries when the event was made; searching the bytes costs less than parsing them. */
 const marker = Buffer.from('"engine":"');
 
-const [portText = "", countText = ""] = process.argv.slice(2);
+const [portText = "", countText = "", key = "bench"] = process.argv.slice(2);
 let report: ClientsReport = { received: 0, latenciesMs: [] };
 
 /** Server frames are not masked: header, length, payload (RFC 6455 section 5.2). */
@@ -38,7 +38,7 @@ function open(port: number): Promise<Socket> {
     const socket = connect(port, "127.0.0.1", () => {
       socket.write(
         "GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer bench\r\n\r\n",
+          `Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer ${key}\r\n\r\n`,
       );
     });
     let rest: Buffer | undefined;
