@@ -76,6 +76,8 @@ export type Analytics = Component & {
   readonly databaseFault: string | undefined;
   /** Why history and search wait, and rows too, where the column store is away. */
   readonly columnStoreFault: string | undefined;
+  /** What the column store's age makes slower. */
+  readonly columnStoreLimitation: string | undefined;
   /** The first administrator's one-time password, on the very first start only. */
   readonly oneTimePassword: string | undefined;
   /** Where the web server listens; undefined before `start`. */
@@ -227,6 +229,9 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     },
     get columnStoreFault() {
       return columnStoreFault();
+    },
+    get columnStoreLimitation() {
+      return calls.limitation;
     },
     get oneTimePassword() {
       return oneTimePassword;

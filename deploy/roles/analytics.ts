@@ -49,7 +49,7 @@ export function buildAnalyticsRole(foundation: Foundation, parts: readonly Analy
         ? { part: "PostgreSQL", state: "up", detail: "" }
         : { part: "PostgreSQL", state: parts.includes("api") ? "down" : "degraded", detail: analytics.databaseFault },
       analytics.columnStoreFault === undefined
-        ? { part: "column store", state: "up", detail: "" }
+        ? { part: "column store", state: "up", detail: analytics.columnStoreLimitation ?? "" }
         : { part: "column store", state: "degraded", detail: analytics.columnStoreFault },
     ],
     adapters: {

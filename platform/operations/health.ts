@@ -7,7 +7,7 @@ export type PartHealth = {
   /** The name people know it by: "event log", "SIP". */
   readonly part: string;
   readonly state: PartState;
-  /** What is wrong and since what; empty where all is well. Never words spoken, numbers or secrets. */
+  /** What is wrong and since what, or what is known to be slower; empty where all is well. Never words spoken, numbers or secrets. */
   readonly detail: string;
 };
 

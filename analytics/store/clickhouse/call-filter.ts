@@ -2,6 +2,7 @@
 import type { CallQuery } from "@earshot/proto/api/calls.ts";
 import { parseSearch, type SearchTerms } from "./search-words.ts";
 import { ofTenant } from "./tenant-query.ts";
+import type { WordSearch } from "./word-search.ts";
 
 /** A mean between these is neutral (the usual bounds of VADER's compound score, Hutto and Gilbert 2014). */
 export const neutralSentiment = 0.05;
@@ -18,7 +19,7 @@ export type CallFilter = {
   readonly onlyOpen: boolean;
 };
 
-export function callFilter(query: CallQuery): CallFilter {
+export function callFilter(query: CallQuery, search: WordSearch): CallFilter {
   const conditions: string[] = [];
   const ofSettled: string[] = [];
   const ofOpen: string[] = [];
@@ -49,20 +50,12 @@ export function callFilter(query: CallQuery): CallFilter {
   if (query.hasAlerts !== undefined) add(query.hasAlerts ? "alert_count > 0" : "alert_count = 0");
   if (query.live !== undefined) ofOpen.push(query.live ? "ended_at = 0" : "ended_at != 0");
   const terms = query.q === undefined ? [] : parseSearch(query.q);
-  const words = terms.flatMap((term) => (term.length === 1 ? term : []));
-  if (words.length > 0) {
-    params.words = words;
-    ofSettled.push("hasAllTokens(said, {words:Array(String)})");
-  }
-  for (const [index, term] of terms.entries()) {
-    const name = `term${index}`;
-    params[name] = term.join(" ");
-    if (term.length > 1) ofSettled.push(`hasPhrase(said, {${name}:String})`);
-    // The open calls are few: their segments are found by the primary key, and read.
+  ofSettled.push(...search.said(terms, params));
+  // The open calls are few: their segments are found by the primary key, and read.
+  for (const index of terms.keys())
     ofOpen.push(
-      `call_id IN (SELECT call_id FROM segments FINAL WHERE ${ofTenant} AND call_id IN (SELECT call_id FROM calls_open WHERE ${ofTenant}) AND hasPhrase(lowerUTF8(text), {${name}:String}))`,
+      `call_id IN (SELECT call_id FROM segments FINAL WHERE ${ofTenant} AND call_id IN (SELECT call_id FROM calls_open WHERE ${ofTenant}) AND ${search.inSegment(index)})`,
     );
-  }
   const both = (more: readonly string[]) => [...conditions, ...more].map((condition) => ` AND ${condition}`).join("");
   return {
     settled: both(ofSettled),

@@ -9,6 +9,7 @@ import { summaryOf } from "./call-row.ts";
 import { speakerOfLeg } from "./legs.ts";
 import { matchesIn } from "./search-words.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
+import type { WordSearch } from "./word-search.ts";
 
 /** Each of a fixed few: the order never comes from outside. */
 const sortColumns: Record<CallQuery["sort"], string> = {
@@ -29,21 +30,22 @@ const cardsAtOnce = 100;
 
 export async function listCalls(
   query: TenantQuery,
+  search: WordSearch,
   tenant: TenantId,
   asked: CallQuery,
   nowMs: number,
 ): Promise<{ data: CallListItem[]; total: number }> {
-  const filter = callFilter(asked);
+  const filter = callFilter(asked, search);
   if (filter.impossible) return { data: [], total: 0 };
   const { cards, hits, total } = await withSources(filter, async (sources, openAgain) => {
     const page = async () => {
       const rows =
         asked.page * asked.perPage <= cardsAtOnce
-          ? await query<CallRow>(tenant, pageOf(asked, filter, sources, callRowColumns, callRowColumns), filter.params)
+          ? await query<CallRow>(tenant, pageOf(asked, filter, search, sources, callRowColumns, callRowColumns), filter.params)
           : await cardsOf(
               query,
               tenant,
-              await query<PageKey>(tenant, pageOf(asked, filter, sources, pageKeyColumns, "key, start, open"), filter.params),
+              await query<PageKey>(tenant, pageOf(asked, filter, search, sources, pageKeyColumns, "key, start, open"), filter.params),
             );
       // A call that was moved between the tables while they were read counts once.
       return [...new Map(rows.map(parseCard).map((card) => [card.id, card])).values()];
@@ -60,7 +62,7 @@ export async function listCalls(
     const pageWithHits = async () => {
       const cards = await page();
       const ids = cards.map(({ id }) => id);
-      return { cards, hits: filter.terms.length === 0 || ids.length === 0 ? [] : await foundSegments(query, tenant, filter, ids) };
+      return { cards, hits: filter.terms.length === 0 || ids.length === 0 ? [] : await foundSegments(query, search, tenant, filter, ids) };
     };
     const [found, [counted]] = await Promise.all([pageWithHits(), count()]);
     return { answer: { ...found, total: counted?.total ?? 0 }, again: counted?.again ?? 0 };
@@ -71,14 +73,11 @@ export async function listCalls(
 }
 
 /** The page's rows, in order, over all sources. @param columns of a source @param shown the same by the names they have then */
-function pageOf(asked: CallQuery, filter: CallFilter, sources: Sources, columns: string, shown: string): string {
+function pageOf(asked: CallQuery, filter: CallFilter, search: WordSearch, sources: Sources, columns: string, shown: string): string {
   const order = orderOf(asked);
   const keys = asked.sort === "startedAt" ? "newest_first, call_id" : `newest_first, call_key, ${sortColumns[asked.sort]}`;
   const offset = (asked.page - 1) * asked.perPage;
-  // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
-  // the reading early, and the index of words from answering alone.
-  const settings =
-    asked.sort === "startedAt" || filter.terms.length > 0 ? " SETTINGS use_top_k_dynamic_filtering = 0, max_block_size = 8192" : "";
+  const settings = asked.sort === "startedAt" || filter.terms.length > 0 ? search.inOrder : "";
   const parts = sources.map(
     ({ open, sql }) => `(SELECT ${columns}, ${keys}, ${open} AS open ${sql} ORDER BY ${order} LIMIT ${offset + asked.perPage})`,
   );
@@ -147,15 +146,23 @@ function orderOf(asked: CallQuery): string {
 type FoundSegment = { call_id: string; segment_id: string; leg: number; start_ms: number; text: string };
 
 /** Of the calls' segments those with any of the words. */
-function foundSegments(query: TenantQuery, tenant: TenantId, filter: CallFilter, ids: readonly string[]): Promise<FoundSegment[]> {
+function foundSegments(
+  query: TenantQuery,
+  search: WordSearch,
+  tenant: TenantId,
+  filter: CallFilter,
+  ids: readonly string[],
+): Promise<FoundSegment[]> {
+  // Words of a phrase also stand apart in other segments: read more than are shown, then look for the phrase itself.
+  const params: Record<string, unknown> = { ids, perCall: hitsPerCall * 20 };
+  const any = search.anyInSegment([...new Set(filter.terms.flat())].slice(0, 60), params);
   return query<FoundSegment>(
     tenant,
     // The newest revision of each segment; no FINAL, which would merge whole granules for these few.
     "SELECT call_id, segment_id, leg, start_ms, text FROM (SELECT call_id, segment_id, leg, start_ms, text FROM segments " +
       `WHERE ${ofTenant} AND call_id IN {ids:Array(String)} ORDER BY call_id, start_ms, segment_id, revision DESC LIMIT 1 BY call_id, segment_id) ` +
-      "WHERE hasAnyTokens(lowerUTF8(text), {words:Array(String)}) ORDER BY call_id, start_ms LIMIT {perCall:UInt32} BY call_id",
-    // Words of a phrase also stand apart in other segments: read more than are shown, then look for the phrase itself.
-    { ids, words: [...new Set(filter.terms.flat())].slice(0, 60), perCall: hitsPerCall * 20 },
+      `WHERE ${any} ORDER BY call_id, start_ms LIMIT {perCall:UInt32} BY call_id`,
+    params,
   );
 }
 
@@ -191,9 +198,15 @@ const sumsPerQuarter =
   "intDiv(newest_first, 900000) AS quarter, count() AS calls, count(duration_ms) AS ended, sum(duration_ms) AS duration, count(caller_sentiment) AS felt, " +
   "sum(caller_sentiment) AS sentiment, count(mos) AS heard, sum(mos) AS quality, countIf(alert_count > 0) AS alerted";
 
-export async function statistics(query: TenantQuery, tenant: TenantId, asked: CallQuery, timezone: string): Promise<CallStatistics> {
+export async function statistics(
+  query: TenantQuery,
+  search: WordSearch,
+  tenant: TenantId,
+  asked: CallQuery,
+  timezone: string,
+): Promise<CallStatistics> {
   checkTimezone(timezone);
-  const filter = callFilter(asked);
+  const filter = callFilter(asked, search);
   // By quarter of an hour, not by day: the projection of `calls` has these sums, and any zone's day is made of them.
   const rows = filter.impossible
     ? []

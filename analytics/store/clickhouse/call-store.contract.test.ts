@@ -10,8 +10,8 @@ import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
-import { checkVersion } from "./connection.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
+import { checkVersion, newerNames } from "./engine-version.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 
 const settings = readSettings({ store: storeSettings }, {}).values.store;
@@ -59,6 +59,7 @@ describe("chDB in process", () => {
       "0003-facts.sql",
       "0004-projections-by-merges.sql",
     ]);
+    expect(subject.started.limitation).toBeUndefined();
   });
 
   it("ends a query that takes too long, in the engine too", async () => {
@@ -119,9 +120,9 @@ describe("the engine behind ClickHouse's HTTP interface", () => {
     });
   });
 
-  it("does not start on an engine that lacks what the search needs", () => {
-    for (const version of ["26.7.3.1", "26.10.1", "27.1"]) expect(() => checkVersion(version)).not.toThrow();
-    for (const version of ["24.8.1.2", "26.6.9", ""])
+  it("does not start on an engine older than its tables", () => {
+    for (const version of ["24.8.1.2", "24.10.1", "26.7.3.1", "27.1"]) expect(() => checkVersion(version)).not.toThrow();
+    for (const version of ["24.7.9.1", "23.12.1", ""])
       expect(() => checkVersion(version)).toThrow(expect.objectContaining({ code: "column_store_version", category: "conflict" }));
   });
 
@@ -144,6 +145,39 @@ describe("the engine behind ClickHouse's HTTP interface", () => {
     await store.write(events);
     expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["while", "before"]);
     expect(await store.transcript(tenant, "while")).toHaveLength(2);
+  });
+});
+
+describe("the engine as a server 24.8, without the names it does not know", () => {
+  const directory = mkdtempSync(join(tmpdir(), "earshot-store-older-"));
+  let front: ClickHouseFront;
+  let subject: ReturnType<typeof subjectAt>;
+  beforeAll(async () => {
+    // `tokenizer`: of a text index alone.
+    front = await startClickHouseFront({ directory, older: { version: "24.8.4.13", unknown: [...newerNames, "tokenizer"] } });
+    subject = subjectAt(front.url);
+    await subject.started.start();
+  });
+  afterAll(async () => {
+    await subject.started.stop(1000);
+    await front.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+
+  it("says that it reads more, and goes on so when the server is upgraded", async () => {
+    expect(subject.started.limitation).toMatch(/older than 26\.7/);
+    await subject.started.stop(1000);
+    await front.stop();
+    front = await startClickHouseFront({ directory });
+    subject = subjectAt(front.url);
+    await subject.started.start();
+    expect(subject.started.limitation).toMatch(/older than 26\.7/);
+    const tenant = tenantId("upgraded");
+    await subject.store.write(exampleCall(tenant, "call", subject.clock.now() - 600_000));
+    await subject.started.settle();
+    expect((await subject.store.listCalls(tenant, callQuery.parse({ q: '"WANT a refund" hello' }), "UTC")).total).toBe(1);
+    expect((await subject.store.listCalls(tenant, callQuery.parse({ q: '"there I want"' }), "UTC")).total).toBe(0);
   });
 });
 

@@ -12,10 +12,12 @@ import { listCalls, statistics } from "./call-list.ts";
 import { CallStates } from "./call-states.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
 import { deleteCalls, eraseDeleted, expiredCalls } from "./delete-calls.ts";
+import { hasTextIndex } from "./engine-version.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
 import { keepReplacedParts } from "./replaced-parts.ts";
 import { ofTenant, type TenantQuery, tenantQueries } from "./tenant-query.ts";
+import { bloomFilterSearch, textIndexSearch, type WordSearch } from "./word-search.ts";
 
 export type ClickHouseCallStoreOptions = {
   /** `chdb:DIR`, `clickhouse://`, `clickhouses://`, `http://`, `https://` */
@@ -38,12 +40,16 @@ export type ClickHouseCallStore = CallStore &
     settles(on: boolean): Promise<void>;
     /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
     readonly fault: string | undefined;
+    /** What is slower than it could be since the tables were made on an older server, in words for the status page; undefined where nothing is. */
+    readonly limitation: string | undefined;
   };
 
 /** @throws EarshotError from `start`: conflict (directory in use, schema of another version), unavailable (engine unreachable) */
 export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): ClickHouseCallStore {
   const { clock, log, metrics } = options;
-  let opened: { connection: ColumnStoreConnection; query: TenantQuery; states: CallStates; writer: EventWriter } | undefined;
+  let opened:
+    | { connection: ColumnStoreConnection; query: TenantQuery; search: WordSearch; states: CallStates; writer: EventWriter }
+    | undefined;
   const querySeconds = metrics.histogram("earshot_column_store_query_seconds", "Time of a read of the column store, by read.", seconds, [
     "read",
   ]);
@@ -66,11 +72,11 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     if (opened === undefined) throw new EarshotError("unavailable", "column_store_closed", "The column store is not started.");
     return opened;
   };
-  const timed = async <T>(read: string, work: (query: TenantQuery) => Promise<T>): Promise<T> => {
-    const { query } = store();
+  const timed = async <T>(read: string, work: (query: TenantQuery, search: WordSearch) => Promise<T>): Promise<T> => {
+    const { query, search } = store();
     const end = querySeconds.startTimer({ read });
     try {
-      return await watched(() => work(query));
+      return await watched(() => work(query, search));
     } finally {
       end();
     }
@@ -79,8 +85,13 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     name: "column-store",
     async start() {
       const connection = await openColumnStore(options.url, options.settings, clock);
+      let search = textIndexSearch;
       try {
         await migrate(connection, clock, log);
+        if (!(await hasTextIndex(connection))) {
+          search = bloomFilterSearch;
+          log.info({}, olderTables);
+        }
         if (options.url.startsWith("chdb:")) await keepReplacedParts(connection, options.settings.replacedPartSeconds);
       } catch (error) {
         await connection.close();
@@ -89,7 +100,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       const query = tenantQueries(connection);
       const states = new CallStates(query, options.settings.liveCallStates);
       const writer = new EventWriter(connection, states, metrics, clock);
-      opened = { connection, query, states, writer };
+      opened = { connection, query, search, states, writer };
       let busy = false;
       cancelSettling = clock.every(settleEveryMs, () => {
         if (busy) return;
@@ -117,10 +128,14 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     get fault() {
       return fault;
     },
+    get limitation() {
+      return opened?.search === bloomFilterSearch ? olderTables : undefined;
+    },
     write: (events: readonly Event[]) => watched(async () => store().writer.write(events)),
-    listCalls: (tenant: TenantId, asked: CallQuery) => timed("list", (query) => listCalls(query, tenant, asked, clock.now())),
+    listCalls: (tenant: TenantId, asked: CallQuery) =>
+      timed("list", (query, search) => listCalls(query, search, tenant, asked, clock.now())),
     statistics: (tenant: TenantId, asked: CallQuery, timezone: string) =>
-      timed("statistics", (query) => statistics(query, tenant, asked, timezone)),
+      timed("statistics", (query, search) => statistics(query, search, tenant, asked, timezone)),
     getCall: (tenant: TenantId, id: string) => timed("call", (query) => callDetail(query, tenant, id, clock.now())),
     transcript: (tenant: TenantId, id: string) => timed("transcript", (query) => transcript(query, tenant, id)),
     ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
@@ -138,6 +153,8 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
 }
 
 const settleEveryMs = 30_000;
+const olderTables =
+  "The column store's tables were made on a ClickHouse older than 26.7: search and charts work, and read more than with its text index.";
 
 async function settle(writer: EventWriter): Promise<void> {
   while ((await writer.settle()) > 0);

@@ -11,6 +11,7 @@ import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import { lockDirectory } from "@earshot/platform/lifecycle/directory-lock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { storeSettings } from "../settings.ts";
+import { checkVersion } from "./engine-version.ts";
 import { withLiterals } from "./literals.ts";
 import type { NativeBlock } from "./native-block.ts";
 
@@ -100,24 +101,6 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
         });
   }
   return connectionOf(clients, embedded ? directory : undefined, release, settings, clock);
-}
-
-/** The first engine with phrases in a text index, which the search stands on. */
-const oldestVersion = { major: 26, minor: 7 };
-
-/** @throws EarshotError conflict where the engine is older than the schema */
-export function checkVersion(version: string): void {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const { major: oldestMajor, minor: oldestMinor } = oldestVersion;
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new EarshotError(
-    "conflict",
-    "column_store_version",
-    `ClickHouse ${version.slice(0, 40)} is too old for the search in transcripts.`,
-    {
-      remedy: `Upgrade the server to ${oldestMajor}.${oldestMinor} or newer, or use EARSHOT_COLUMN_STORE=chdb: (in process).`,
-    },
-  );
 }
 
 function connectionOf(

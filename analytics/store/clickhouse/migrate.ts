@@ -6,7 +6,9 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
+import { missingNames } from "./engine-version.ts";
 import { NativeBlock } from "./native-block.ts";
+import { olderStatement } from "./older-schema.ts";
 
 /** The list of what has run; no data of a tenant's. */
 export const migrationsTable = "schema_migrations";
@@ -32,6 +34,7 @@ export async function migrate(
   );
   const rows = await connection.query<{ name: string; checksum: string }>("SELECT name, checksum FROM schema_migrations", {});
   const applied = new Map(rows.map((row) => [row.name, row.checksum]));
+  const missing = await missingNames(connection);
   const files = readdirSync(folder)
     .filter((name) => name.endsWith(".sql"))
     .sort();
@@ -44,18 +47,22 @@ export async function migrate(
       throw new EarshotError("conflict", "migration_changed", `Migration ${name} is not the one that this store was made with.`, {
         remedy: "Put the file back as it was, and make the change in a new migration.",
       });
-    for (const statement of statementsOf(sql)) await connection.command(statement);
+    for (const statement of statementsOf(sql)) {
+      const taken = missing.length > 0 ? olderStatement(statement) : statement;
+      if (taken !== undefined) await connection.command(taken);
+    }
     const record = new NativeBlock(recordTarget);
     record.string(name);
     record.string(checksum);
     record.i64(clock.now());
     record.rows = 1;
     await connection.insert(recordTarget, record);
-    log.info({ migration: name }, "column store migrated");
+    log.info({ migration: name, missing }, "column store migrated");
   }
 }
 
-function statementsOf(sql: string): string[] {
+/** @param sql of a migration's file */
+export function statementsOf(sql: string): string[] {
   return sql
     .split(/;[ \t]*(?:\n|$)/)
     .map((statement) =>

@@ -11,6 +11,21 @@ type Session = { query(sql: string): string; queryAsync(sql: string): Promise<{ 
 const { Session: ChdbSession } = createRequire(import.meta.url)("chdb") as { Session: new (path: string) => Session };
 
 const { FRONT_DIRECTORY = "", FRONT_PORT = "0", FRONT_USER = "", FRONT_PASSWORD = "" } = process.env;
+/** Of an older server: the version it says it is, and names it does not know. */
+const { FRONT_VERSION = "", FRONT_UNKNOWN = "" } = process.env;
+const unknown = FRONT_UNKNOWN.split(",").filter((name) => name !== "");
+
+function asOlder(sql: string): string {
+  for (const name of unknown)
+    if (new RegExp(`\\b${name}\\b`).test(sql))
+      throw new Error(`Code: 46. DB::Exception: Function, setting or index '${name}' does not exist. (UNKNOWN_FUNCTION)`);
+  const known = sql.replace(
+    /\bFROM (system\.(?:functions|settings|merge_tree_settings)) WHERE/g,
+    `FROM $1 WHERE name NOT IN (${["''", ...unknown.map(literal)].join(", ")}) AND`,
+  );
+  return FRONT_VERSION === "" ? known : known.replace(/\bversion\(\)/g, literal(FRONT_VERSION));
+}
+
 const incoming = join(FRONT_DIRECTORY, "front-incoming");
 mkdirSync(incoming, { recursive: true });
 
@@ -65,7 +80,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       if (!request.complete) return;
       sql = `${insert[1]} SELECT ${insert[2]} FROM file('${file}', ${insert[3]})`;
     } else sql = `${inUrl ?? ""}\n${await text(request)}`.trim();
-    const result = (await session.queryAsync(sql)).text();
+    const result = (await session.queryAsync(asOlder(sql))).text();
     if (holdsInsertInto !== undefined && new RegExp(`^INSERT\\s+INTO\\s+${holdsInsertInto}\\b`, "i").test(sql)) {
       holdsInsertInto = undefined;
       process.send?.("held");

@@ -26,6 +26,8 @@ export type ClickHouseFrontOptions = {
   readonly port?: number;
   readonly user?: string;
   readonly password?: string;
+  /** Plays an older server: says that it is this version, and refuses statements with names that it does not know. */
+  readonly older?: { readonly version: string; readonly unknown: readonly string[] };
 };
 
 export type ClickHouseFront = {
@@ -43,13 +45,21 @@ export type ClickHouseFront = {
 };
 
 export async function startClickHouseFront(options: ClickHouseFrontOptions): Promise<ClickHouseFront> {
-  const { directory, user = "earshot", password = "secret" } = options;
+  const { directory, user = "earshot", password = "secret", older = { version: "", unknown: [] } } = options;
   let child: ChildProcess;
   let port = options.port ?? 0;
   const start = async () => {
     child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "clickhouse-front-process.ts")], {
       stdio: ["ignore", "pipe", "inherit", "ipc"],
-      env: { ...process.env, FRONT_DIRECTORY: directory, FRONT_PORT: String(port), FRONT_USER: user, FRONT_PASSWORD: password },
+      env: {
+        ...process.env,
+        FRONT_DIRECTORY: directory,
+        FRONT_PORT: String(port),
+        FRONT_USER: user,
+        FRONT_PASSWORD: password,
+        FRONT_VERSION: older.version,
+        FRONT_UNKNOWN: older.unknown.join(","),
+      },
     });
     for await (const line of createInterface({ input: child.stdout! })) {
       port = Number(line);
