@@ -2,6 +2,7 @@
 import { type LedgerStage, type Speaker, stageName } from "@earshot/proto/api/calls.ts";
 import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
+import type { Place } from "./read-positions.ts";
 import {
   agentOf,
   alertView,
@@ -25,6 +26,8 @@ const keptAlerts = 50;
 
 export class LiveCallState {
   readonly tenantId: string;
+  /** Where its start stands on the log. */
+  readonly start: Place;
   readonly call: LiveCall;
   #revisions = new Map<string, number>();
   #sentiment = new Map<string, { side: Speaker; score: number }>();
@@ -32,8 +35,9 @@ export class LiveCallState {
   #stages = new Map<string, LedgerStage>();
 
   /** Where the start was lost, the end stands alone and carries what is needed. */
-  constructor(event: Event, started: PayloadOf<"callStarted">) {
+  constructor(event: Event, started: PayloadOf<"callStarted">, start: Place) {
     this.tenantId = event.tenantId;
+    this.start = start;
     const legs = started.legs.map(legView);
     this.call = {
       id: event.callId,

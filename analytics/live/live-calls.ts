@@ -12,6 +12,7 @@ import type { TenantId } from "@earshot/proto/ids.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { LiveCallState } from "./live-call-state.ts";
 import { firstOffsetSince } from "./log-position.ts";
+import { type EventPlace, liveTopics, nowhere, type Place, type Positions } from "./read-positions.ts";
 import type { liveSettings } from "./settings.ts";
 import { alertView } from "./views.ts";
 
@@ -25,6 +26,9 @@ const recentAlertsPerTenant = 200;
 const recentAlertsMs = 3_600_000;
 const replayPage = 1000;
 
+/** `place`: where the event stands on the log. */
+export type LiveListener = (tenant: TenantId, event: LiveEvent, place: EventPlace) => void;
+
 export type LiveCallsOptions = {
   eventLog: EventLog;
   clock: Clock;
@@ -37,9 +41,11 @@ export class LiveCalls implements Component {
   readonly name = "live-calls";
   readonly #options: LiveCallsOptions;
   readonly #tenants = new Map<string, Map<string, LiveCallState>>();
-  readonly #early = new Map<string, Event[]>();
+  readonly #early = new Map<string, { event: Event; place: Place }[]>();
   readonly #alerts = new Map<string, Alert[]>();
-  readonly #listeners = new Set<(tenant: TenantId, event: LiveEvent) => void>();
+  readonly #listeners = new Set<LiveListener>();
+  readonly #positions: number[][] = liveTopics.map(() => []);
+  #toldFrom: Positions = [];
   #subscriptions: Subscription[] = [];
   #removals = new Set<() => void>();
   #replaying = false;
@@ -51,7 +57,7 @@ export class LiveCalls implements Component {
   }
 
   /** Told of every change once the start's replay is over. The event is to be serialised or copied at once. @returns ends it */
-  onEvent(listener: (tenant: TenantId, event: LiveEvent) => void): () => void {
+  onEvent(listener: LiveListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -69,6 +75,7 @@ export class LiveCalls implements Component {
     await this.#follow([topics.insights.name], Math.min(oldest - 1000, clock.now() - recentAlertsMs));
     this.#early.clear();
     this.#replaying = false;
+    this.#toldFrom = this.#positions.map((partitions) => [...partitions]);
   }
 
   async stop(_deadlineMs: number): Promise<void> {
@@ -76,6 +83,16 @@ export class LiveCalls implements Component {
     this.#subscriptions = [];
     for (const cancel of this.#removals) cancel();
     this.#removals.clear();
+  }
+
+  /** Up to where the log has been taken in. Changes on. */
+  get positions(): Positions {
+    return this.#positions;
+  }
+
+  /** Where the start's replay ended: what is before it was told to no listener. */
+  get toldFrom(): Positions {
+    return this.#toldFrom;
   }
 
   list(tenant: TenantId): LiveCall[] {
@@ -134,6 +151,7 @@ export class LiveCalls implements Component {
             offset = records.at(-1)!.offset + 1;
           }
           replayed.set(partition, Math.max(offset, next));
+          this.#standAt(topic, partition, Math.max(offset, next));
         }
       } finally {
         resolve();
@@ -141,7 +159,17 @@ export class LiveCalls implements Component {
     }
   }
 
+  /** @returns the topic's index in `liveTopics` */
+  #standAt(name: string, partition: number, next: number): number {
+    const topic = liveTopics.indexOf(name);
+    const partitions = this.#positions[topic]!;
+    partitions[partition] = Math.max(partitions[partition] ?? 0, next);
+    return topic;
+  }
+
   #take(record: LogRecord): void {
+    const { partition, offset } = record;
+    const topic = this.#standAt(record.topic, partition, offset + 1);
     let event: Event;
     try {
       event = decodeEvent(record.value);
@@ -149,20 +177,20 @@ export class LiveCalls implements Component {
       this.#options.log.warn({ topic: record.topic, offset: record.offset }, "A record that the live view cannot read was skipped");
       return;
     }
-    this.apply(event);
+    this.apply(event, { topic, partition, offset });
   }
 
   /** Takes one event; calls of other tenants with the same id are other calls. */
-  apply(event: Event): void {
+  apply(event: Event, place: Place = nowhere): void {
     const { tenantId, callId, payload } = event;
     if (tenantId === "" || callId === "") return;
     const calls = this.#tenants.get(tenantId);
     const state = calls?.get(callId);
     if (state === undefined) {
-      if (payload.case === "callStarted") this.#begin(event, payload.value);
+      if (payload.case === "callStarted") this.#begin(event, payload.value, place);
       else if (this.#replaying && payload.case === "alert")
         this.#rememberAlert(tenantId, alertView(payload.value, callId, event.occurredAtMs, null));
-      else if (payload.case !== "callEnded") this.#keepEarly(event);
+      else if (payload.case !== "callEnded") this.#keepEarly(event, place);
       return;
     }
     const change = state.apply(event);
@@ -172,30 +200,30 @@ export class LiveCalls implements Component {
       if (this.#replaying) this.#remove(state);
       else this.#removeLater(state);
     }
-    this.#tell(tenantId, change);
+    this.#tell(tenantId, change, { event: place, start: state.start });
   }
 
-  #begin(event: Event, started: PayloadOf<"callStarted">): void {
-    const state = new LiveCallState(event, started);
+  #begin(event: Event, started: PayloadOf<"callStarted">, place: Place): void {
+    const state = new LiveCallState(event, started, place);
     let calls = this.#tenants.get(event.tenantId);
     if (calls === undefined) {
       calls = new Map();
       this.#tenants.set(event.tenantId, calls);
     }
     calls.set(event.callId, state);
-    this.#tell(event.tenantId, { type: "call.started", call: state.call });
+    this.#tell(event.tenantId, { type: "call.started", call: state.call }, { event: place, start: place });
     const key = `${event.tenantId}/${event.callId}`;
     const early = this.#early.get(key);
     this.#early.delete(key);
-    for (const item of early ?? []) this.apply(item);
+    for (const item of early ?? []) this.apply(item.event, item.place);
   }
 
-  #keepEarly(event: Event): void {
+  #keepEarly(event: Event, place: Place): void {
     // During the replay calls come first: what has no call then belongs to one that has ended.
     if (this.#replaying) return;
     const key = `${event.tenantId}/${event.callId}`;
     const events = this.#early.get(key) ?? [];
-    if (events.length < earlyEventsPerCall) events.push(event);
+    if (events.length < earlyEventsPerCall) events.push({ event, place });
     this.#early.delete(key);
     this.#early.set(key, events);
     if (this.#early.size > earlyCalls) this.#early.delete(this.#early.keys().next().value!);
@@ -224,9 +252,9 @@ export class LiveCalls implements Component {
     this.#alerts.set(tenant, alerts);
   }
 
-  #tell(tenant: string, event: LiveEvent): void {
+  #tell(tenant: string, event: LiveEvent, place: EventPlace): void {
     if (event.type === "alert") this.#rememberAlert(tenant, event.alert);
     if (this.#replaying) return;
-    for (const listener of this.#listeners) listener(tenant as TenantId, event);
+    for (const listener of this.#listeners) listener(tenant as TenantId, event, place);
   }
 }

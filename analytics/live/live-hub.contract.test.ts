@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
@@ -10,7 +11,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { callEnded, callStarted, words } from "../api/testing/example-events.ts";
 import { eventually, startTestApi, type TestApi } from "../api/testing/test-api.ts";
+import { Listening } from "./listening.ts";
 import { LiveCalls } from "./live-calls.ts";
+import { LiveHub } from "./live-hub.ts";
 import { liveSettings } from "./settings.ts";
 
 let api: TestApi;
@@ -26,9 +29,9 @@ afterEach(() => {
 
 type Watcher = { socket: WebSocket; messages: ServerMessage[]; audio: Buffer[]; closed: Promise<number>; send(message: unknown): void };
 
-function watch(headers: Record<string, string>, protocols: string[] = [], path = "/api/v1/live"): Promise<Watcher> {
+function watch(headers: Record<string, string>, protocols: string[] = [], path = "/api/v1/live", port = api.port): Promise<Watcher> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${api.port}${path}`, protocols, { headers });
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers });
     open.push(socket);
     const watcher: Watcher = {
       socket,
@@ -218,9 +221,119 @@ test("a client that lost its connection gets what it missed, in order, without a
     "missed 1",
     "missed 2",
   ]);
-  const stranger = await withKey();
-  stranger.send({ type: "resume", cursor: "another-epoch.1" });
-  await hasSnapshot(stranger);
+});
+
+/** What a second API process has of the live view, over the same log and directory. */
+async function startSecondInstance(): Promise<{ port: number; calls: LiveCalls; stop(): Promise<void> }> {
+  const { values } = readSettings({ live: liveSettings }, {});
+  const { eventLog, directory } = api;
+  const common = { eventLog, directory, clock: systemClock, log: silentLog, metrics: createMetrics(), settings: values.live };
+  const calls = new LiveCalls(common);
+  const listening = new Listening({ ...common, calls });
+  const speech = () => ({ engine: "none", usable: false, reason: "", remedy: "" });
+  const hub = new LiveHub({ ...common, calls, listening, publicOrigins: [], speech });
+  const components = [calls, listening, hub];
+  for (const component of components) await component.start();
+  const server = createServer();
+  hub.attach(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    calls,
+    async stop() {
+      server.close();
+      for (const component of components.toReversed()) await component.stop(1000);
+    },
+  };
+}
+
+describe("another instance of the API", () => {
+  let other: Awaited<ReturnType<typeof startSecondInstance>>;
+  const onOther = (key = "first-key") => watch({ authorization: `Bearer ${key}` }, [], "/api/v1/live", other.port);
+  const textsOf = (watcher: Watcher) => eventsOf(watcher).map((event) => ("segment" in event ? event.segment.text : event.type));
+
+  beforeAll(async () => {
+    other = await startSecondInstance();
+  });
+  afterAll(() => other?.stop());
+
+  test("resumes a socket where it was: back and forth while words come in, nothing is missed and nothing comes twice", async () => {
+    const { first, second } = api.tenants;
+    await api.publish(topics.calls.name, callStarted(first, "carried"));
+    await api.publish(topics.calls.name, callStarted(second, "not-carried"));
+    await eventually(
+      () => [api.liveCalls, other.calls].filter((calls) => calls.get(first, "carried") !== undefined).length,
+      (instances) => instances === 2,
+    );
+    let watcher = await withKey();
+    await hasSnapshot(watcher);
+    const heard: string[] = [];
+    let said = 0;
+    const say = async (): Promise<void> => {
+      const place = { startMs: said * 1000, final: true };
+      await api.publish(topics.transcripts.name, words(first, "carried", `words ${said++}`, place));
+      await api.publish(topics.transcripts.name, words(second, "not-carried", "of the other", place));
+    };
+    for (let turn = 0; turn < 6; turn++) {
+      await say();
+      await say();
+      // Whatever has come by now: in the middle of a batch's time as well.
+      await new Promise((resolve) => setTimeout(resolve, 37 * turn));
+      watcher.socket.terminate();
+      await watcher.closed;
+      const before = cursorOf(watcher);
+      heard.push(...textsOf(watcher));
+      await say();
+      watcher = turn % 2 === 0 ? await onOther() : await withKey();
+      watcher.send({ type: "resume", cursor: before });
+      await say();
+      await eventually(
+        () => textsOf(watcher),
+        (texts) => texts.includes(`words ${said - 1}`),
+      );
+      expect(typesOf(watcher)).not.toContain("snapshot");
+    }
+    heard.push(...textsOf(watcher));
+    expect(heard).toEqual(Array.from({ length: said }, (_, index) => `words ${index}`));
+  });
+
+  test.each(["x", "another-epoch.1", "", "changed", "foreign"])(
+    "a cursor that is %j is refused with a code, and a snapshot is sent",
+    async (kind) => {
+      const foreign = await withKey("second-key");
+      await hasSnapshot(foreign);
+      const mine = await withKey();
+      await hasSnapshot(mine);
+      const changed = cursorOf(mine).replace(/.(?=.{9}$)/, (letter) => (letter === "A" ? "B" : "A"));
+      const back = await onOther();
+      const cursors: Record<string, string> = { changed, foreign: cursorOf(foreign) };
+      back.send({ type: "resume", cursor: cursors[kind] ?? kind });
+      await eventually(
+        () => typesOf(back),
+        (types) => types.includes("error"),
+      );
+      expect(typesOf(back)).toEqual(["hello", "snapshot", "error"]);
+      expect(back.messages.at(-1)).toMatchObject({ code: "cursor_refused" });
+    },
+  );
+
+  test("that started after what was missed sends a snapshot", async () => {
+    const { first } = api.tenants;
+    const watcher = await withKey();
+    await hasSnapshot(watcher);
+    watcher.socket.terminate();
+    await api.publish(topics.calls.name, callStarted(first, "meanwhile"));
+    const late = await startSecondInstance();
+    try {
+      const back = await watch({ authorization: "Bearer first-key" }, [], "/api/v1/live", late.port);
+      back.send({ type: "resume", cursor: cursorOf(watcher) });
+      await hasSnapshot(back);
+      expect(typesOf(back)).toEqual(["hello", "snapshot"]);
+      expect(JSON.stringify(back.messages)).toContain("meanwhile");
+    } finally {
+      await late.stop();
+    }
+  });
 });
 
 test("a slow client does not slow the others, and is told what it missed in one summary", async () => {

@@ -1,5 +1,4 @@
 /** The live socket, `GET /api/v1/live`: admits clients, and sends each the calls of its own tenant and no others. */
-import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
@@ -19,7 +18,9 @@ import type { DirectoryStore } from "../store/port.ts";
 import type { Listener, Listening } from "./listening.ts";
 import type { LiveCalls } from "./live-calls.ts";
 import { LiveClient } from "./live-client.ts";
+import { LiveCursors } from "./live-cursor.ts";
 import { type LiveCounters, LiveTenant } from "./live-tenant.ts";
+import type { EventPlace, Positions } from "./read-positions.ts";
 import type { liveSettings } from "./settings.ts";
 
 export const livePath = "/api/v1/live";
@@ -50,7 +51,7 @@ export class LiveHub implements Component {
   readonly name = "live-hub";
   readonly #options: LiveHubOptions;
   readonly #tenants = new Map<string, LiveTenant>();
-  readonly #epoch = randomBytes(6).toString("base64url");
+  readonly #cursors: LiveCursors;
   readonly #limit: AddressLimit;
   readonly #trustsProxy: TrustsProxy;
   readonly #counters: LiveCounters;
@@ -60,6 +61,7 @@ export class LiveHub implements Component {
   constructor(options: LiveHubOptions) {
     this.#options = options;
     const { metrics, clock } = options;
+    this.#cursors = new LiveCursors(options.settings.cursorSecret);
     this.#limit = new AddressLimit(clock, options.settings.upgradesPerMinute);
     this.#trustsProxy = trustsProxy(options.trustProxy ?? 0);
     this.#counters = {
@@ -69,7 +71,7 @@ export class LiveHub implements Component {
     };
     const gauge = metrics.gauge("earshot_live_clients", "Open live sockets");
     Object.assign(gauge, { collect: () => gauge.set([...this.#tenants.values()].reduce((sum, tenant) => sum + tenant.clients.size, 0)) });
-    options.calls.onEvent((tenant, event) => this.#take(tenant, event));
+    options.calls.onEvent((tenant, event, place) => this.#take(tenant, event, place));
   }
 
   async start(): Promise<void> {
@@ -151,7 +153,15 @@ export class LiveHub implements Component {
     let tenant = this.#tenants.get(id);
     if (tenant === undefined) {
       const { clock, settings, calls } = this.#options;
-      tenant = new LiveTenant({ epoch: this.#epoch, clock, settings, calls: () => calls.list(id), counters: this.#counters });
+      tenant = new LiveTenant({
+        clock,
+        settings,
+        calls: () => calls.list(id),
+        positions: () => calls.positions,
+        toldFrom: calls.toldFrom,
+        writeCursor: (positions) => this.#cursors.write(id, positions),
+        counters: this.#counters,
+      });
       this.#tenants.set(id, tenant);
     }
     return tenant;
@@ -162,7 +172,7 @@ export class LiveHub implements Component {
     const client = new LiveClient(identity, socket, wire, settings, clock.monotonicMs());
     tenant.clients.add(client);
     const cancelGrace = clock.after(resumeGraceMs, () => {
-      if (!client.streaming) tenant.begin(client);
+      if (!client.streaming && !tenant.awaits(client)) tenant.begin(client);
     });
     const { credential } = identity;
     // setTimeout's own limit is 24.8 days; a session that lives longer is looked at again by then.
@@ -192,11 +202,13 @@ export class LiveHub implements Component {
       });
     });
     const { engine, usable, reason, remedy } = speech();
+    // Whoever resumes from this cursor is told of what comes after it.
+    tenant.flush();
     client.say({
       type: "hello",
       tenantId: identity.tenant.id,
       serverTime: new Date(clock.now()).toISOString(),
-      cursor: tenant.ring.cursor,
+      cursor: tenant.cursor,
       speech: { engine, usable, reason, remedy },
     });
   }
@@ -207,10 +219,22 @@ export class LiveHub implements Component {
     if (!parsed.success)
       throw new EarshotError("invalid_request", "message_not_understood", "The message is none of resume, listen and ping.");
     const message = parsed.data;
-    if (message.type === "resume") return tenant.resume(client, message.cursor);
-    if (!client.streaming) tenant.begin(client);
+    if (message.type === "resume") return this.#resume(tenant, client, message.cursor);
+    if (!client.streaming && !tenant.awaits(client)) tenant.begin(client);
     if (message.type === "ping") client.say({ type: "pong", serverTime: new Date(clock.now()).toISOString() });
     else await this.#listen(client, message.callId, message.on);
+  }
+
+  /** @throws EarshotError `cursor_refused`, after the snapshot from which such a client goes on */
+  #resume(tenant: LiveTenant, client: LiveClient, cursor: string): void {
+    let seen: Positions;
+    try {
+      seen = this.#cursors.read(client.identity.tenant.id, cursor);
+    } catch (error) {
+      tenant.resume(client, undefined);
+      throw error;
+    }
+    tenant.resume(client, seen);
   }
 
   async #listen(client: LiveClient, callId: string, on: boolean): Promise<void> {
@@ -247,9 +271,9 @@ export class LiveHub implements Component {
     await ear?.close();
   }
 
-  #take(tenantId: TenantId, event: LiveEvent): void {
+  #take(tenantId: TenantId, event: LiveEvent, place: EventPlace): void {
     // Also without clients: the ring is what a client that comes back resumes from.
-    this.#tenant(tenantId).add(event);
+    this.#tenant(tenantId).add(event, place);
   }
 
   #flush(): void {

@@ -2,9 +2,10 @@ import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import type { LiveEvent, ServerMessage } from "@earshot/proto/api/live.ts";
 import { beforeEach, describe, expect, test } from "vitest";
-import { BatchRing } from "./batch-ring.ts";
+import { EventRing } from "./event-ring.ts";
 import type { LiveClient } from "./live-client.ts";
 import { LiveTenant } from "./live-tenant.ts";
+import { nowhere, type Positions } from "./read-positions.ts";
 import { liveSettings } from "./settings.ts";
 import { textFrame } from "./text-frame.ts";
 
@@ -39,6 +40,10 @@ const textsOf = (events: LiveEvent[] = []) => events.map((event) => ("segment" i
 let clock: ManualClock;
 let tenant: LiveTenant;
 let slow: number;
+/** The next offset of the one partition that these tests read: topic 1, partition 0. */
+let next: number;
+const at = (offset: number): Positions => [[0], [offset]];
+const add = (event: LiveEvent): void => tenant.add(event, { event: { topic: 1, partition: 0, offset: next++ }, start: nowhere });
 const join = (): FakeClient => {
   const client = new FakeClient();
   tenant.clients.add(client as unknown as LiveClient);
@@ -50,11 +55,14 @@ const join = (): FakeClient => {
 beforeEach(() => {
   clock = new ManualClock();
   slow = 0;
+  next = 0;
   tenant = new LiveTenant({
-    epoch: "epoch",
     clock,
     settings,
     calls: () => [],
+    positions: () => at(next),
+    toldFrom: at(0),
+    writeCursor: (positions) => `at ${positions[1]?.[0]}`,
     counters: { sent: { inc() {} }, slow: { inc: () => slow++ }, cutOff: { inc() {} } },
   });
 });
@@ -62,25 +70,25 @@ beforeEach(() => {
 describe("a batch", () => {
   test("is written once and is the same bytes for everyone", () => {
     const [a, b] = [join(), join()];
-    tenant.add(partial("hello"));
+    add(partial("hello"));
     tenant.flush();
     expect(a.buffers).toHaveLength(1);
     expect(a.buffers[0]).toBe(b.buffers[0]);
-    expect(a.messages[0]).toMatchObject({ type: "batch", cursor: "epoch.1" });
+    expect(a.messages[0]).toMatchObject({ type: "batch", cursor: "at 1" });
     tenant.flush();
     expect(a.buffers).toHaveLength(1);
   });
 
   test("carries the newest partial of a segment, in order, and its final after it", () => {
     const client = join();
-    tenant.add(partial("g"));
-    tenant.add(partial("other", "t"));
-    tenant.add(partial("good"));
-    tenant.add(partial("Good.", "s", "transcript.final"));
-    tenant.add(partial("fresh", "u"));
+    add(partial("g"));
+    add(partial("other", "t"));
+    add(partial("good"));
+    add(partial("Good.", "s", "transcript.final"));
+    add(partial("fresh", "u"));
     tenant.flush();
     expect(textsOf(client.messages[0]?.events)).toEqual(["other", "Good.", "fresh"]);
-    tenant.add(partial("otherwise", "t"));
+    add(partial("otherwise", "t"));
     tenant.flush();
     expect(textsOf(client.messages[1]?.events)).toEqual(["otherwise"]);
   });
@@ -88,7 +96,7 @@ describe("a batch", () => {
   test("says what was true when the event came, not when it is sent", () => {
     const client = join();
     const call = { id: "c", attention: 1 };
-    tenant.add({ type: "call.started", call } as unknown as LiveEvent);
+    add({ type: "call.started", call } as unknown as LiveEvent);
     call.attention = 99;
     tenant.flush();
     expect(client.messages[0]?.events?.[0]).toMatchObject({ call: { attention: 1 } });
@@ -97,13 +105,13 @@ describe("a batch", () => {
 
 test("what comes after a quiet time is sent at once, what follows waits for the batch", () => {
   const client = join();
-  tenant.add(partial("one", "a"));
-  tenant.add(partial("two", "b"));
+  add(partial("one", "a"));
+  add(partial("two", "b"));
   clock.advance(0);
   expect(client.messages.map(({ events }) => textsOf(events))).toEqual([["one", "two"]]);
-  tenant.add(partial("three", "c"));
+  add(partial("three", "c"));
   clock.advance(settings.batchMs - 1);
-  tenant.add(partial("four", "d"));
+  add(partial("four", "d"));
   expect(client.messages).toHaveLength(1);
   clock.advance(1);
   expect(client.messages.map(({ events }) => textsOf(events))).toEqual([
@@ -116,41 +124,94 @@ describe("a client that comes back", () => {
   test("gets exactly what it missed", () => {
     join();
     for (const text of ["one", "two", "three"]) {
-      tenant.add(partial(text, text));
+      add(partial(text, text));
       tenant.flush();
     }
-    tenant.add(partial("four", "four"));
+    add(partial("four", "four"));
     const back = new FakeClient();
-    tenant.resume(back as unknown as LiveClient, "epoch.1");
-    expect(back.messages.map((message) => [message.type, ...textsOf(message.events)])).toEqual([
-      ["batch", "two"],
-      ["batch", "three"],
-      ["batch", "four"],
+    tenant.resume(back as unknown as LiveClient, at(1));
+    expect(back.messages.map((message) => [message.type, message.cursor, ...textsOf(message.events)])).toEqual([
+      ["batch", "at 4", "two", "three", "four"],
     ]);
-    const none = new FakeClient();
-    tenant.resume(none as unknown as LiveClient, "epoch.4");
-    expect(none.messages).toEqual([]);
+    const [second, none] = [new FakeClient(), new FakeClient()];
+    tenant.resume(second as unknown as LiveClient, at(1));
+    expect(second.buffers[0]).toBe(back.buffers[0]);
+    tenant.resume(none as unknown as LiveClient, at(4));
+    expect(none.messages).toEqual([{ type: "batch", cursor: "at 4", events: [] }]);
     expect(none.streaming).toBe(true);
   });
 
-  test.each(["other.1", "epoch.99", "epoch.-1", "epoch", "", "epoch.1e3", "x".repeat(200)])(
-    "gets a snapshot for the cursor %j",
-    (cursor) => {
-      tenant.add(partial("one"));
-      tenant.flush();
-      const back = new FakeClient();
-      tenant.resume(back as unknown as LiveClient, cursor);
-      expect(back.messages.map(({ type }) => type)).toEqual(["snapshot"]);
-    },
-  );
+  test.each<{ seen: Positions | undefined }>([
+    { seen: undefined },
+    { seen: [] },
+    { seen: [[0]] },
+    { seen: [[0], [0, 0]] },
+    { seen: [[0], []] },
+  ])("gets a snapshot for the positions $seen", ({ seen }) => {
+    add(partial("one"));
+    tenant.flush();
+    const back = new FakeClient();
+    tenant.resume(back as unknown as LiveClient, seen);
+    expect(back.messages.map(({ type }) => type)).toEqual(["snapshot"]);
+  });
+
+  test("gets every event of a call whose start it has not seen, wherever they stand", () => {
+    const started = { topic: 0, partition: 0, offset: 7 };
+    tenant.add({ type: "call.started", call: { id: "c" } } as unknown as LiveEvent, { event: started, start: started });
+    tenant.add(partial("early"), { event: { topic: 1, partition: 0, offset: 3 }, start: started });
+    next = 9;
+    const back = new FakeClient();
+    tenant.resume(back as unknown as LiveClient, [[0], [9]]);
+    expect(textsOf(back.messages[0]?.events)).toEqual(["call.started", "early"]);
+  });
 
   test("is not left in an older state when it asks late", () => {
-    tenant.add(partial("one"));
+    add(partial("one"));
     tenant.flush();
     const late = new FakeClient();
     tenant.begin(late as unknown as LiveClient);
-    tenant.resume(late as unknown as LiveClient, "epoch.0");
+    tenant.resume(late as unknown as LiveClient, at(0));
     expect(late.messages.map(({ type }) => type)).toEqual(["snapshot", "batch", "snapshot"]);
+  });
+});
+
+describe("a client that comes from a process which had read further", () => {
+  const comeBack = (): FakeClient => {
+    const back = new FakeClient();
+    tenant.clients.add(back as unknown as LiveClient);
+    tenant.resume(back as unknown as LiveClient, at(2));
+    return back;
+  };
+
+  test("waits for the log, and gets only what it has not seen", () => {
+    add(partial("one", "a"));
+    const back = comeBack();
+    expect([back.messages, tenant.awaits(back as unknown as LiveClient)]).toEqual([[], true]);
+    add(partial("two", "b"));
+    add(partial("three", "c"));
+    tenant.flush();
+    expect(back.messages.map(({ type, events }) => [type, ...textsOf(events)])).toEqual([["batch", "three"]]);
+    add(partial("four", "d"));
+    tenant.flush();
+    expect(textsOf(back.messages[1]?.events)).toEqual(["four"]);
+    expect(tenant.awaits(back as unknown as LiveClient)).toBe(false);
+  });
+
+  test("gets a snapshot where the log does not come so far in time", () => {
+    const back = comeBack();
+    clock.advance(settings.resumeWaitMs - 1);
+    tenant.tend();
+    expect(back.messages).toEqual([]);
+    clock.advance(1);
+    tenant.tend();
+    expect(back.messages.map(({ type }) => type)).toEqual(["snapshot"]);
+  });
+
+  test("that has gone again is forgotten", () => {
+    const back = comeBack();
+    tenant.clients.delete(back as unknown as LiveClient);
+    tenant.tend();
+    expect([back.messages, tenant.awaits(back as unknown as LiveClient)]).toEqual([[], false]);
   });
 });
 
@@ -158,14 +219,14 @@ describe("a slow client", () => {
   test("that asks again and again without reading is given nothing more, and a summary once it has caught up", () => {
     const greedy = join();
     greedy.unsentBytes = settings.slowBytes + 1;
-    for (let i = 0; i < 50; i++) tenant.resume(greedy as unknown as LiveClient, "other.1");
+    for (let i = 0; i < 50; i++) tenant.resume(greedy as unknown as LiveClient, undefined);
     tenant.begin(greedy as unknown as LiveClient);
     expect([greedy.messages, slow]).toEqual([[], 1]);
     greedy.unsentBytes = 0;
     tenant.tend();
     expect(greedy.messages.map(({ type }) => type)).toEqual(["summary"]);
     greedy.unsentBytes = settings.slowBytes + 1;
-    tenant.resume(greedy as unknown as LiveClient, "other.1");
+    tenant.resume(greedy as unknown as LiveClient, undefined);
     clock.advance(settings.slowMs + 1);
     tenant.tend();
     expect(greedy.cut).toBe(true);
@@ -175,7 +236,7 @@ describe("a slow client", () => {
     const [fast, slack] = [join(), join()];
     slack.unsentBytes = settings.slowBytes + 1;
     for (const text of ["one", "two", "three"]) {
-      tenant.add(partial(text, text));
+      add(partial(text, text));
       tenant.flush();
     }
     expect(fast.messages).toHaveLength(3);
@@ -183,8 +244,8 @@ describe("a slow client", () => {
     expect(slow).toBe(1);
     slack.unsentBytes = 0;
     tenant.flush();
-    expect(slack.messages).toMatchObject([{ type: "summary", droppedEvents: 3, cursor: "epoch.3" }]);
-    tenant.add(partial("four"));
+    expect(slack.messages).toMatchObject([{ type: "summary", droppedEvents: 3, cursor: "at 3" }]);
+    add(partial("four"));
     tenant.flush();
     expect(slack.messages.map(({ type }) => type)).toEqual(["summary", "batch"]);
   });
@@ -193,7 +254,7 @@ describe("a slow client", () => {
     const [stuck, full] = [join(), join()];
     stuck.unsentBytes = settings.slowBytes + 1;
     full.unsentBytes = settings.hardBytes + 1;
-    tenant.add(partial("one"));
+    add(partial("one"));
     tenant.flush();
     expect([stuck.cut, full.cut]).toEqual([false, true]);
     clock.advance(settings.slowMs + 1);
@@ -203,11 +264,18 @@ describe("a slow client", () => {
 });
 
 test("the ring keeps what fits and forgets the oldest", () => {
-  const ring = new BatchRing("e", 100);
-  for (let i = 0; i < 10; i++) ring.add(1, (cursor) => `${cursor}${"x".repeat(27)}`);
-  expect(ring.cursor).toBe("e.10");
-  expect(ring.since("e.7")?.map(({ number }) => number)).toEqual([8, 9, 10]);
-  expect(ring.since("e.6")).toBeUndefined();
-  ring.add(1, () => "y".repeat(1000));
-  expect(ring.since("e.10")).toHaveLength(1);
+  const ring = new EventRing(at(5), 100);
+  const put = (offset: number, bytes: number) =>
+    ring.add([{ json: String(offset), place: { event: { topic: 1, partition: 0, offset }, start: nowhere } }], bytes);
+  for (let offset = 5; offset < 15; offset++) put(offset, 30);
+  expect(ring.since(at(12))).toEqual(["12", "13", "14"]);
+  expect(ring.since(at(11))).toBeUndefined();
+  put(15, 1000);
+  expect(ring.since(at(15))).toEqual(["15"]);
+  expect(ring.since(at(14))).toBeUndefined();
+});
+
+test("what came before telling began is not known", () => {
+  const ring = new EventRing(at(5), 100);
+  expect([ring.since(at(4)), ring.since(at(5))]).toEqual([undefined, []]);
 });

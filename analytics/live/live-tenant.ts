@@ -2,36 +2,52 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { LiveCall, LiveEvent, ServerMessage } from "@earshot/proto/api/live.ts";
-import { BatchRing } from "./batch-ring.ts";
+import { EventRing, type PlacedEvent } from "./event-ring.ts";
 import type { LiveClient } from "./live-client.ts";
+import { type EventPlace, isBehind, type Positions, sameShape } from "./read-positions.ts";
 import type { liveSettings } from "./settings.ts";
 import { textFrame } from "./text-frame.ts";
 
 export type LiveCounters = { sent: { inc(by: number): void }; slow: { inc(): void }; cutOff: { inc(): void } };
 
+export type LiveTenantOptions = {
+  clock: Clock;
+  settings: SettingsOf<typeof liveSettings>;
+  calls: () => LiveCall[];
+  /** Up to where this process has taken the log in. */
+  positions: () => Positions;
+  /** Where `add` began to be told. */
+  toldFrom: Positions;
+  /** For clients: these positions, sealed for this tenant. */
+  writeCursor: (positions: Positions) => string;
+  counters: LiveCounters;
+};
+
 export class LiveTenant {
   readonly clients = new Set<LiveClient>();
-  readonly ring: BatchRing;
+  readonly #ring: EventRing;
   readonly #clock: Clock;
   readonly #settings: SettingsOf<typeof liveSettings>;
   readonly #calls: () => LiveCall[];
+  readonly #positions: () => Positions;
+  readonly #writeCursor: (positions: Positions) => string;
   readonly #counters: LiveCounters;
-  /** Events of this batch, already JSON; undefined = replaced by a newer one. */
-  #pending: (string | undefined)[] = [];
+  /** Come from a process that had read further than this one has. */
+  readonly #waiting = new Map<LiveClient, { seen: Positions; untilMs: number }>();
+  /** The last answer to a resume: clients of a process that stopped come back together, with one cursor. */
+  #resumed: { seen: string; frame: Buffer | undefined } | undefined;
+  /** Events of this batch; undefined = replaced by a newer one. */
+  #pending: (PlacedEvent | undefined)[] = [];
   #count = 0;
   /** Where the newest partial of a segment stands in `#pending`. */
   #partials = new Map<string, number>();
   #flushedAtMs = Number.NEGATIVE_INFINITY;
   #cancelFlush: (() => void) | undefined;
 
-  constructor(options: {
-    epoch: string;
-    clock: Clock;
-    settings: SettingsOf<typeof liveSettings>;
-    calls: () => LiveCall[];
-    counters: LiveCounters;
-  }) {
-    this.ring = new BatchRing(options.epoch, options.settings.resumeBytes);
+  constructor(options: LiveTenantOptions) {
+    this.#ring = new EventRing(options.toldFrom, options.settings.resumeBytes);
+    this.#positions = options.positions;
+    this.#writeCursor = options.writeCursor;
     this.#clock = options.clock;
     this.#settings = options.settings;
     this.#calls = options.calls;
@@ -39,7 +55,7 @@ export class LiveTenant {
   }
 
   /** Written down as it is now: the call it may carry changes on. */
-  add(event: LiveEvent): void {
+  add(event: LiveEvent, place: EventPlace): void {
     if (event.type === "transcript.partial" || event.type === "transcript.final") {
       const id = event.segment.segmentId;
       const before = this.#partials.get(id);
@@ -50,7 +66,7 @@ export class LiveTenant {
       if (event.type === "transcript.partial") this.#partials.set(id, this.#pending.length);
       else this.#partials.delete(id);
     }
-    this.#pending.push(JSON.stringify(event));
+    this.#pending.push({ json: JSON.stringify(event), place });
     this.#count += 1;
     if (this.#cancelFlush !== undefined) return;
     // After a quiet time at once (with what else this turn brings), otherwise when the batch's time is over.
@@ -58,34 +74,55 @@ export class LiveTenant {
     this.#cancelFlush = this.#clock.after(waitMs, () => this.flush());
   }
 
+  /** Where a client stands that has everything. To be read when nothing is pending: the positions include it. */
+  get cursor(): string {
+    return this.#writeCursor(this.#positions());
+  }
+
   /** Sends what has gathered. A slow client gets nothing until it has caught up, then one summary. */
   flush(): void {
-    this.#cancelFlush?.();
-    this.#cancelFlush = undefined;
-    if (this.#count > 0) {
-      this.#flushedAtMs = this.#clock.monotonicMs();
-      const events = this.#pending.filter((event) => event !== undefined);
-      this.#pending = [];
-      this.#partials.clear();
-      this.#count = 0;
-      const batch = this.ring.add(events.length, (cursor) => `{"type":"batch","cursor":"${cursor}","events":[${events.join(",")}]}`);
-      for (const client of this.clients) {
-        if (!client.streaming) continue;
-        const unsent = client.unsentBytes;
-        if (client.slowSinceMs === undefined && unsent <= this.#settings.slowBytes) {
-          client.sendFrame(batch.frame);
-          this.#counters.sent.inc(1);
-        } else {
-          this.#markSlow(client);
-          client.droppedEvents += batch.events;
-        }
-      }
-    }
+    this.#send();
     this.tend();
   }
 
-  /** Looks after the slow ones; to be called now and then, also when nothing happens. */
+  #send(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    if (this.#count === 0) return;
+    this.#flushedAtMs = this.#clock.monotonicMs();
+    const events = this.#pending.filter((event) => event !== undefined);
+    this.#pending = [];
+    this.#partials.clear();
+    this.#count = 0;
+    this.#resumed = undefined;
+    const frame = this.#batch(events.map(({ json }) => json));
+    this.#ring.add(events, frame.length);
+    for (const client of this.clients) {
+      if (!client.streaming) continue;
+      const unsent = client.unsentBytes;
+      if (client.slowSinceMs === undefined && unsent <= this.#settings.slowBytes) {
+        client.sendFrame(frame);
+        this.#counters.sent.inc(1);
+      } else {
+        this.#markSlow(client);
+        client.droppedEvents += events.length;
+      }
+    }
+  }
+
+  #batch(events: readonly string[]): Buffer {
+    return textFrame(`{"type":"batch","cursor":"${this.cursor}","events":[${events.join(",")}]}`);
+  }
+
+  /** Looks after the slow ones and those that wait; to be called now and then, also when nothing happens. */
   tend(): void {
+    const positions = this.#waiting.size === 0 ? [] : this.#positions();
+    for (const [client, { seen, untilMs }] of this.#waiting) {
+      const over = this.#clock.monotonicMs() >= untilMs;
+      if (!over && this.clients.has(client) && isBehind(positions, seen)) continue;
+      this.#waiting.delete(client);
+      if (this.clients.has(client)) this.#catchUp(client, over ? undefined : seen);
+    }
     for (const client of this.clients) if (client.slowSinceMs !== undefined) this.#tend(client, client.slowSinceMs);
   }
 
@@ -95,10 +132,12 @@ export class LiveTenant {
       this.#counters.cutOff.inc();
       client.cutOff();
     } else if (unsent <= this.#settings.slowBytes / 8) {
+      // What is pending is in the summary.
+      this.#send();
       const droppedEvents = client.droppedEvents;
       client.slowSinceMs = undefined;
       client.droppedEvents = 0;
-      client.say({ type: "summary", cursor: this.ring.cursor, droppedEvents, calls: this.#calls() });
+      client.say({ type: "summary", cursor: this.cursor, droppedEvents, calls: this.#calls() });
     }
   }
 
@@ -110,9 +149,15 @@ export class LiveTenant {
 
   /** First things first: everything that has happened is in the snapshot, nothing comes twice. */
   begin(client: LiveClient): void {
-    this.flush();
+    this.#waiting.delete(client);
+    this.#send();
     client.streaming = true;
     if (!this.#isBehind(client)) client.sendFrame(this.#snapshot());
+  }
+
+  /** Whether it will be answered as soon as this process has read as far as the client has seen. */
+  awaits(client: LiveClient): boolean {
+    return this.#waiting.has(client);
   }
 
   /** One that does not read what it has is given no more: it is slow, and gets a summary once it has caught up. */
@@ -122,22 +167,42 @@ export class LiveTenant {
     return true;
   }
 
-  /** What was missed since the cursor; a snapshot where that is too long ago. */
-  resume(client: LiveClient, cursor: string): void {
-    this.flush();
-    const missed = this.ring.since(cursor);
+  /**
+   * What was missed since `seen`; a snapshot where that is too long ago, or unknown (undefined). Where the client has seen more than this
+   * process has read, the answer waits for the log, `resumeWaitMs` at most: sent at once, what it has seen would come twice.
+   */
+  resume(client: LiveClient, seen: Positions | undefined): void {
+    this.#waiting.delete(client);
+    const positions = this.#positions();
+    const isAhead = seen !== undefined && sameShape(seen, positions) && isBehind(positions, seen);
+    if (isAhead && !client.streaming) this.#waiting.set(client, { seen, untilMs: this.#clock.monotonicMs() + this.#settings.resumeWaitMs });
+    else this.#catchUp(client, isAhead ? undefined : seen);
+  }
+
+  #catchUp(client: LiveClient, seen: Positions | undefined): void {
+    this.#send();
     const late = client.streaming;
     client.streaming = true;
     if (this.#isBehind(client)) return;
-    const bytes = missed?.reduce((sum, batch) => sum + batch.frame.length, 0) ?? 0;
-    const tooMuch = bytes > this.#settings.slowBytes;
-    if (missed !== undefined && !tooMuch) for (const batch of missed) client.sendFrame(batch.frame);
-    // A client that has had a snapshot already is not left with the older state that the missed batches tell of.
-    if (missed === undefined || tooMuch || late) client.sendFrame(this.#snapshot());
+    const missed = seen === undefined ? undefined : this.#since(seen);
+    if (missed !== undefined) client.sendFrame(missed);
+    // A client that has had a snapshot already is not left with the older state that the missed events tell of.
+    if (missed === undefined || late) client.sendFrame(this.#snapshot());
+  }
+
+  /** @returns undefined where it is too long ago, or more than a client may have unsent */
+  #since(seen: Positions): Buffer | undefined {
+    const key = JSON.stringify(seen);
+    if (this.#resumed?.seen !== key) {
+      const missed = this.#ring.since(seen);
+      const frame = missed && this.#batch(missed);
+      this.#resumed = { seen: key, frame: frame !== undefined && frame.length <= this.#settings.slowBytes ? frame : undefined };
+    }
+    return this.#resumed.frame;
   }
 
   #snapshot(): Buffer {
-    const message: ServerMessage = { type: "snapshot", cursor: this.ring.cursor, calls: this.#calls() };
+    const message: ServerMessage = { type: "snapshot", cursor: this.cursor, calls: this.#calls() };
     return textFrame(JSON.stringify(message));
   }
 }

@@ -26,21 +26,36 @@ export const liveSettings = {
     env: "EARSHOT_LIVE_RESUME_BYTES",
     schema: whole(100_000, 1_000_000_000),
     default: 8_000_000,
-    describe: "Recent messages kept per tenant for clients that reconnect (bytes).",
+    describe: "Recent messages kept per tenant and API process for clients that reconnect (bytes).",
     atLimit: "The oldest go; a client that was away for longer gets a new snapshot.",
+  }),
+  resumeWaitMs: setting({
+    env: "EARSHOT_LIVE_RESUME_WAIT_MS",
+    schema: whole(0, 60_000),
+    default: 2000,
+    describe: "How long a client that comes from an API process which had read further waits for this one to read as far (ms).",
+    atLimit: "It gets a new snapshot.",
+  }),
+  cursorSecret: setting({
+    env: "EARSHOT_LIVE_CURSOR_SECRET",
+    schema: z.string().max(1000),
+    default: "",
+    secret: true,
+    describe:
+      "Seals the cursors of live sockets; the same in every API process. Without it a tenant that knows this program can read from its cursor how many records the whole log holds, nothing else.",
   }),
   upgradesPerMinute: setting({
     env: "EARSHOT_LIVE_UPGRADES_PER_MINUTE",
     schema: whole(1, 1_000_000),
     default: 6000,
-    describe: "Live sockets that one source address may ask for per minute.",
+    describe: "Live sockets that one source address may ask for per minute, per API process.",
     atLimit: "A further one is refused with 429 and Retry-After, before anything is looked up for it.",
   }),
   clientsPerTenant: setting({
     env: "EARSHOT_LIVE_CLIENTS",
     schema: whole(1, 100_000),
     default: 2000,
-    describe: "Live sockets of one tenant at once.",
+    describe: "Live sockets of one tenant at once, per API process.",
     atLimit: "A further one is refused with 503 and Retry-After.",
   }),
   clientMessageBytes: setting({
@@ -82,7 +97,7 @@ export const liveSettings = {
     env: "EARSHOT_LIVE_LISTEN_CALLS",
     schema: whole(1, 100),
     default: 4,
-    describe: "Calls that one client may listen to at once.",
+    describe: "Calls that one live socket may listen to at once.",
     atLimit: "A further one is answered with an error message.",
   }),
 };

@@ -2,8 +2,9 @@
  * The live socket, `GET /api/v1/live` (WebSocket). Every text message is one JSON object with a `type`.
  *
  * The server sends `hello`, then `snapshot`, then `batch` messages: what happened in the last 100 ms, in order. `cursor` in each is
- * where to resume: `{type: "resume", cursor}` as the first message after a reconnect gets what was missed, or a new snapshot
- * when that is too long ago. A client that reads too slowly gets `summary` messages (a new snapshot) instead of the events it missed.
+ * where to resume: `{type: "resume", cursor}` as the first message after a reconnect, to this API process or another, gets what was
+ * missed, or a new snapshot when that is too long ago. A cursor is opaque and the tenant's own; one that was changed gets the error
+ * `cursor_refused` and a new snapshot. A client that reads too slowly gets `summary` messages (a new snapshot) instead of the events it missed.
  * Binary messages are the audio of a call that this client listens to.
  */
 import { z } from "zod";
@@ -67,7 +68,7 @@ export const serverMessage = z.discriminatedUnion("type", [
 export type ServerMessage = z.infer<typeof serverMessage>;
 
 export const clientMessage = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("resume"), cursor: z.string().max(200) }),
+  z.object({ type: z.literal("resume"), cursor: z.string().max(3000) }),
   /** Starts and stops the audio of one call; written to the audit log. */
   z.object({ type: z.literal("listen"), callId: z.string().max(100), on: z.boolean() }),
   z.object({ type: z.literal("ping") }),

@@ -92,6 +92,20 @@ describe("the live socket", () => {
     expect(store.connection()).toMatchObject({ state: "open", lostSince: null });
   });
 
+  it("goes on from the snapshot where its cursor is refused, and troubles nobody", () => {
+    const test = surroundings();
+    const store = new LiveStore();
+    const socket = new LiveSocket(store, test.around);
+    const problems: string[] = [];
+    socket.onProblem = (message) => problems.push(message);
+    socket.start();
+    test.sockets[0]!.open();
+    test.sockets[0]!.say({ type: "snapshot", cursor: "41", calls: [] });
+    test.sockets[0]!.say({ type: "error", code: "cursor_refused", message: "refused", remedy: "" });
+    test.sockets[0]!.say({ type: "error", code: "other", message: "another", remedy: "" });
+    expect([store.cursor, problems]).toEqual(["41", ["another"]]);
+  });
+
   it("waits longer after each failure, at most 15 s, and begins anew once it has heard something", () => {
     const test = surroundings();
     const socket = new LiveSocket(new LiveStore(), test.around);

@@ -90,8 +90,10 @@ export class LiveSocket {
   private receive(text: string): void {
     const message = JSON.parse(text) as ServerMessage;
     if (message.type === "listening") this.onListening(message.callId, message.on);
-    else if (message.type === "error") this.onProblem(message.message, message.remedy);
-    else if (message.type !== "pong") this.store.apply(message, this.around.now());
+    else if (message.type === "error") {
+      // A snapshot has come with it, from which we go on: nothing for a person to do.
+      if (message.code !== "cursor_refused") this.onProblem(message.message, message.remedy);
+    } else if (message.type !== "pong") this.store.apply(message, this.around.now());
   }
 
   private keepAlive(socket: WebSocket): void {

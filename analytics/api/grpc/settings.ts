@@ -35,7 +35,7 @@ export const grpcSettings = {
     env: "EARSHOT_GRPC_STREAMS",
     schema: whole(1, 10_000),
     default: 100,
-    describe: "watches and listenings of one tenant over gRPC at once",
+    describe: "watches and listenings of one tenant over gRPC at once, per API process",
     atLimit: "a further one is refused with RESOURCE_EXHAUSTED",
   }),
   watchedChanges: setting({

@@ -88,15 +88,6 @@ test("with one URL its role makes what is needed; of several connections that st
   expect(lines.join()).toContain("signs in as the owner of its tables");
 });
 
-test("what began with one role goes on with two: the new one serves, the old one migrates", async () => {
-  await superuser("create role new_application login password 's3cret@word'");
-  const store = open(urlOf("new_application", "one"), urlOf("one", "one"));
-  await store.start();
-  expect(await store.tenants()).toHaveLength(1);
-  expect((await store.pool.query("select session_user::text as login")).rows).toEqual([{ login: "new_application" }]);
-  await store.stop(1000);
-});
-
 describe("with two roles", () => {
   const application = () => urlOf("two", "two");
   const owner = () => urlOf("two_owner", "two");

@@ -6,7 +6,7 @@ import pg, { type Client, type ClientConfig } from "pg";
 export const applicationEnv = "EARSHOT_RELATIONAL_STORE";
 export const ownerEnv = "EARSHOT_RELATIONAL_STORE_OWNER";
 /** The oldest that PostgreSQL itself still mends, and the oldest of which the contract suite is run: 15. */
-const oldestServer = 150_000;
+export const oldestServer = 150_000;
 
 /** One of the two sign-ins and the setting that names it. */
 export type SignIn = { readonly env: string; readonly config: ClientConfig };
