@@ -92,6 +92,18 @@ describe("the live socket", () => {
     expect(store.connection()).toMatchObject({ state: "open", lostSince: null });
   });
 
+  it("asks for nothing again where the connection was lost before its first snapshot, so that one comes", () => {
+    const test = surroundings();
+    const store = new LiveStore();
+    new LiveSocket(store, test.around).start();
+    test.sockets[0]!.open();
+    test.sockets[0]!.say(hello);
+    test.sockets[0]!.close();
+    test.advance(600);
+    test.sockets[1]!.open();
+    expect([store.cursor, test.sockets[1]!.sent]).toEqual([null, []]);
+  });
+
   it("goes on from the snapshot where its cursor is refused, and troubles nobody", () => {
     const test = surroundings();
     const store = new LiveStore();

@@ -127,8 +127,7 @@ export class LiveStore {
   apply(message: ServerMessage, now: number): void {
     switch (message.type) {
       case "hello":
-        // A first hello's cursor is where the snapshot stands; after a reconnect ours is older and is what we resume from.
-        this.cursor ??= message.cursor;
+        // Its cursor is not ours: we resume from what we have seen, and without a snapshot that is nothing.
         this.connectionState = {
           ...this.connectionState,
           speech: message.speech,
