@@ -32,6 +32,14 @@ export const platformSettings = {
     describe:
       "least number of partitions of the topics that are keyed by call, on Kafka (1 to 1000): how many workers can share them. Fixed once they exist",
   }),
+  mediaRetentionMiB: setting({
+    env: "EARSHOT_MEDIA_RETENTION_MIB",
+    schema: count(64, 10_000_000),
+    default: 2048,
+    describe:
+      "audio that the event log keeps for workers that are behind or away, in MiB, over all partitions and for 15 minutes at most; the same for every process. 1000 calls fill some 13 MiB a second",
+    atLimit: "the oldest audio goes first, heard or not; what no worker had heard is counted and said on the call's ledger",
+  }),
   kafkaReplicas: setting({
     env: "EARSHOT_KAFKA_REPLICAS",
     schema: z.coerce.number().int().min(-1).max(100),

@@ -190,6 +190,11 @@ export const topics = {
 export type TopicName = (typeof topics)[keyof typeof topics]["name"];
 export const allTopics: readonly TopicSpec[] = Object.values(topics);
 
+/** Every topic, with room for so much audio: how much is a matter of the installation's calls and of how long its workers may be away. */
+export function topicsWithMedia(retentionBytes: number): TopicSpec[] {
+  return allTopics.map((topic) => (topic.name === topics.media.name ? { ...topic, retentionBytes } : topic));
+}
+
 /** @returns undefined where this version has no such topic */
 export function topicNamed(name: string): TopicSpec | undefined {
   return allTopics.find((topic) => topic.name === name);

@@ -64,6 +64,14 @@ export const storeSettings = {
     describe: "memory of one query of the column store, in MiB",
     atLimit: "the engine ends the query, the request is answered 503",
   }),
+  columnStoreAsyncRows: setting({
+    env: "EARSHOT_COLUMN_STORE_ASYNC_ROWS",
+    schema: z.coerce.number().int().min(0).max(100_000),
+    default: 0,
+    describe:
+      "inserts into a ClickHouse server with fewer rows than this are asynchronous ones, which the server puts together (and are waited for); 0 = none. For many ingest processes with few calls each: the server refuses writers that make too many small parts",
+    atLimit: "larger inserts are written at once",
+  }),
   replacedPartSeconds: setting({
     env: "EARSHOT_COLUMN_STORE_REPLACED_PART_SECONDS",
     schema: z.coerce.number().int().min(1).max(3600),

@@ -11,7 +11,7 @@ import { openObjectStore } from "@earshot/platform/object-store/open.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { watchObjectStore } from "@earshot/platform/object-store/watched.ts";
 import type { PartHealth } from "@earshot/platform/operations/health.ts";
-import { allTopics } from "@earshot/proto/topics.ts";
+import { topicsWithMedia } from "@earshot/proto/topics.ts";
 import type { allSettings } from "../settings.ts";
 
 export type Settings = { readonly [K in keyof typeof allSettings]: SettingsOf<(typeof allSettings)[K]> };
@@ -64,7 +64,11 @@ export function buildFoundation({ settings, log, version, spools, usesObjects }:
     objectStore,
     components: [
       eventLog,
-      { name: "topics", start: () => eventLog.declare(allTopics), stop: async () => {} },
+      {
+        name: "topics",
+        start: () => eventLog.declare(topicsWithMedia(settings.platform.mediaRetentionMiB * 1024 * 1024)),
+        stop: async () => {},
+      },
       ...(usesObjects ? [objectStore] : []),
     ],
     adapters: {

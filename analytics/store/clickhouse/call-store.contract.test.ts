@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request as forward } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
@@ -118,6 +120,67 @@ describe("the engine behind ClickHouse's HTTP interface", () => {
       category: "unavailable",
       remedy: expect.stringMatching(remedy),
     });
+  });
+
+  it("leaves small inserts to the server to put together, where it is told to, and large ones not", async () => {
+    const asked: { table: string; isAsync: boolean; isWaitedFor: boolean }[] = [];
+    const recorder = createServer((request, response) => {
+      const { searchParams } = new URL(request.url!, front.url.replace("clickhouse", "http"));
+      const table = /^INSERT INTO (\w+)/.exec(searchParams.get("query") ?? "")?.[1];
+      const [isAsync, isWaitedFor] = ["async_insert", "wait_for_async_insert"].map((name) => searchParams.get(name) === "1");
+      if (table !== undefined) asked.push({ table, isAsync: isAsync!, isWaitedFor: isWaitedFor! });
+      const onward = forward({ port: front.port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(onward);
+    });
+    await new Promise<void>((resolve) => recorder.listen(0, "127.0.0.1", resolve));
+    const url = front.url.replace(`:${front.port}/`, `:${(recorder.address() as AddressInfo).port}/`);
+    const clock = new ManualClock();
+    const store = createClickHouseCallStore({
+      url,
+      log: silentLog,
+      metrics: createMetrics(),
+      clock,
+      settings: { ...settings, columnStoreAsyncRows: 5 },
+    });
+    try {
+      await store.start();
+      const tenant = tenantId("asynchronous");
+      const call = (index: number) => exampleCall(tenant, `call-${index}`, clock.now() - 60_000);
+      await store.write(call(0));
+      await store.write(Array.from({ length: 5 }, (_, index) => call(index + 1)).flat());
+      const ofOpen = asked.filter(({ table }) => table === "calls_open");
+      expect(ofOpen).toEqual([
+        { table: "calls_open", isAsync: true, isWaitedFor: true },
+        { table: "calls_open", isAsync: false, isWaitedFor: false },
+      ]);
+      expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).total).toBe(6);
+    } finally {
+      await store.stop(1000);
+      recorder.closeAllConnections();
+      recorder.close();
+    }
+  });
+
+  it("is made once by two processes that start on an empty server at the same time", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "earshot-store-empty-"));
+    const fresh = await startClickHouseFront({ directory: empty });
+    const both = [subjectAt(fresh.url), subjectAt(fresh.url)].map(({ started }) => started);
+    try {
+      await Promise.all(both.map((store) => store.start()));
+      const tenant = tenantId("two-first-starts");
+      await both[0]!.write(exampleCall(tenant, "call", Date.now() - 600_000));
+      expect((await both[1]!.listCalls(tenant, callQuery.parse({}), "UTC")).total).toBe(1);
+      await Promise.all(both.map((store) => store.stop(1000)));
+      const third = subjectAt(fresh.url).started;
+      await third.start();
+      await third.stop(1000);
+    } finally {
+      await fresh.stop();
+      rmSync(empty, { recursive: true, force: true });
+    }
   });
 
   it("does not start on an engine older than its tables", () => {

@@ -22,6 +22,7 @@ export type ColumnStoreSettings = Pick<
   | "columnStoreQuerySeconds"
   | "columnStoreQueryThreads"
   | "columnStoreQueryMiB"
+  | "columnStoreAsyncRows"
   | "liveCallStates"
   | "replacedPartSeconds"
 >;
@@ -191,10 +192,13 @@ function connectionOf(
             checkOpen();
             if (directory === undefined) {
               const { Readable } = await import("node:stream");
+              // The server puts small inserts of many writers together, and answers when they are stored.
+              const isSmall = rows.rows < settings.columnStoreAsyncRows;
               const done = await mapped(
                 writer.exec({
                   query: `INSERT INTO ${target.name} (${target.columns}) FORMAT Native`,
                   values: Readable.from(rows.pieces(), { objectMode: false }),
+                  clickhouse_settings: isSmall ? { async_insert: 1, wait_for_async_insert: 1 } : {},
                 }),
               );
               done.stream.destroy();
