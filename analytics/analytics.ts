@@ -22,6 +22,7 @@ import { callControlService } from "./api/grpc/call-control-service.ts";
 import type { grpcSettings } from "./api/grpc/settings.ts";
 import { HttpServer } from "./api/http-server.ts";
 import { Refusals } from "./api/refusals.ts";
+import { Services } from "./api/services.ts";
 import { TenantSettingsPublisher } from "./api/tenant-settings.ts";
 import { createIngest } from "./ingest/ingest.ts";
 import { createInsights } from "./insights/insights.ts";
@@ -38,7 +39,7 @@ import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
 
 export type AnalyticsSettings = {
-  readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes">;
+  readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes" | "serviceBeatMs">;
   readonly api: ApiSettings;
   readonly store: SettingsOf<typeof storeSettings>;
   readonly postgres: SettingsOf<typeof postgresSettings>;
@@ -138,6 +139,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   });
   const refusals = new Refusals(eventLog);
   const deadLetters = new DeadLetters({ eventLog, clock, metrics, listed: settings.api.deadLettersListed });
+  const services = new Services({ eventLog, clock, beatMs: settings.platform.serviceBeatMs });
   const tenantSettings = new TenantSettingsPublisher({
     directory,
     eventLog,
@@ -172,6 +174,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     liveHub,
     refusals,
     deadLetters,
+    services,
     tenantSettings,
     speech,
     demoCalls,
@@ -214,7 +217,9 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     calls,
     callsWatch,
     ...(parts.includes("ingest") ? [retention, ingest, insights] : []),
-    ...(parts.includes("api") ? [liveCalls, listening, liveHub, refusals, deadLetters, http, ...(grpcPort === 0 ? [] : [grpc])] : []),
+    ...(parts.includes("api")
+      ? [liveCalls, listening, liveHub, refusals, deadLetters, services, http, ...(grpcPort === 0 ? [] : [grpc])]
+      : []),
   ];
   let running: Running | undefined;
 

@@ -3,6 +3,7 @@ import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { type PartHealth, readinessOf } from "@earshot/platform/operations/health.ts";
 import { createOperationsServer } from "@earshot/platform/operations/operations-server.ts";
+import { createPresence } from "@earshot/platform/operations/presence.ts";
 import type { Gateway } from "@earshot/sip-gateway/gateway.ts";
 import { createDemoCalls, type DemoCalls } from "./demo-pbx/demo-calls.ts";
 import { type AnalyticsRole, buildAnalyticsRole, type WholeProcess } from "./roles/analytics.ts";
@@ -67,7 +68,15 @@ export async function createEarshot({ settings, log, version, uiDirectory, role,
     roles.push(built);
     Object.assign(adapters, built.adapters);
   }
-  const components: Component[] = [...foundation.components, ...roles.flatMap((each) => each.components)];
+  const presence = createPresence({
+    service: role ?? "earshot",
+    version,
+    beatMs: settings.platform.serviceBeatMs,
+    eventLog: foundation.eventLog,
+    clock: foundation.clock,
+    health,
+  });
+  const components: Component[] = [...foundation.components, presence, ...roles.flatMap((each) => each.components)];
   if (demo !== undefined) components.push({ name: "demo-pbx", start: async () => {}, stop: () => demo.stop() });
   const built = { adapters, speech: pipeline?.speech, oneTimePassword: () => analytics?.analytics.oneTimePassword };
   if (role === undefined) return { ...built, components, addresses };

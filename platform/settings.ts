@@ -32,6 +32,13 @@ export const platformSettings = {
     describe:
       "least number of partitions of the topics that are keyed by call, on Kafka (1 to 1000): how many workers can share them. Fixed once they exist",
   }),
+  serviceBeatMs: setting({
+    env: "EARSHOT_SERVICE_BEAT_MS",
+    schema: count(100, 600_000),
+    default: 5000,
+    describe: "how often a process says on the event log that it is there and how it is (100 to 600000 ms); the same for every process",
+    atLimit: "one that has not been heard of for three times as long is shown as gone",
+  }),
   mediaRetentionMiB: setting({
     env: "EARSHOT_MEDIA_RETENTION_MIB",
     schema: count(64, 10_000_000),

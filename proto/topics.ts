@@ -12,7 +12,7 @@ export type TopicSpec = {
    * that the key is finished, and goes in the end too.
    */
   readonly cleanup: "delete" | "compact";
-  readonly key: "callId" | "tenantId" | "gatewayId" | "letterId";
+  readonly key: "callId" | "tenantId" | "gatewayId" | "instance" | "letterId";
   readonly message: "Event" | "MediaChunk";
   readonly writtenBy: string;
 };
@@ -153,6 +153,16 @@ export const topics = {
     key: "gatewayId",
     message: "Event",
     writtenBy: "sip-gateway",
+  },
+  services: {
+    name: "services.v1",
+    partitions: 1,
+    retentionMs: day,
+    retentionBytes: 16 * MiB,
+    cleanup: "compact",
+    key: "instance",
+    message: "Event",
+    writtenBy: "platform",
   },
   admissions: {
     name: "admissions.v1",

@@ -290,6 +290,21 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       const alerts = [...up.values()].flatMap((entry) => entry.call.alerts);
       return json(200, { data: alerts, total: alerts.length });
     }
+    if (path[0] === "services") {
+      const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+      const late = [{ part: "speech engine", state: "degraded", detail: "an utterance has waited 12 s for its words" }];
+      const one = (name: string, instance: string, state: string, heardMs = 1000, reasons: unknown[] = []) => {
+        return { service: name, instance, version: "0.1.0", startedAt: ago(5_000_000), heardAt: ago(heardMs), state, reasons };
+      };
+      const data = [
+        one("analytics-api", "console-1/41", "up"),
+        one("analytics-ingest", "ingest-1/17", "up"),
+        one("media-pipeline", "worker-1/23", "degraded", 1000, late),
+        one("media-pipeline", "worker-2/22", "gone", 240_000),
+        one("sip-gateway", "gateway-1/9", "up"),
+      ];
+      return json(200, { data, total: data.length });
+    }
     if (path[0] === "status") {
       return json(200, {
         version: "0.1.0",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
+import { createPresence } from "@earshot/platform/operations/presence.ts";
 import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -352,6 +353,22 @@ describe("settings", () => {
     );
     expect(seen).toMatchObject({ total: 1, data: [{ sourceAddress: "192.0.2.7:5060", status: 403 }] });
     expect(await (await api.request("/api/v1/refusals", { key: api.keys.second })).json()).toEqual({ data: [], total: 0 });
+    const { eventLog } = api;
+    const health = () => [{ part: "event log", state: "up" as const, detail: "" }];
+    await createPresence({
+      service: "earshot",
+      instance: "here/1",
+      version: "1",
+      beatMs: 1000,
+      eventLog,
+      clock: systemClock,
+      health,
+    }).start();
+    await eventually(
+      async () => (await (await api.request("/api/v1/services")).json()) as { data: { instance: string; state: string }[] },
+      ({ data }) => data.length === 1 && data[0]?.instance === "here/1" && data[0].state === "up",
+    );
+    expect(await (await api.request("/api/v1/services", { key: api.keys.second })).json()).toEqual({ data: [], total: 0 });
   });
 
   test("strangers cannot fill the list: one source is one line whatever it calls itself, and takes no tenant's place", async () => {

@@ -14,6 +14,7 @@ import type { LiveHub } from "../live/live-hub.ts";
 import type { CallStore, DirectoryStore } from "../store/port.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Refusals } from "./refusals.ts";
+import type { Services } from "./services.ts";
 import type { apiSettings } from "./settings.ts";
 import type { TenantSettingsPublisher } from "./tenant-settings.ts";
 
@@ -44,6 +45,7 @@ export type ApiContext = {
   readonly liveHub: LiveHub;
   readonly refusals: Refusals;
   readonly deadLetters: DeadLetters;
+  readonly services: Services;
   readonly tenantSettings: TenantSettingsPublisher;
   readonly speech: () => SystemStatus["speech"];
   /** undefined: this installation places no demo calls. */

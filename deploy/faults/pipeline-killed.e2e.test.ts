@@ -1,4 +1,5 @@
 /** A pipeline worker is killed in the middle of an utterance, and the broker is there to tell the other one. */
+import type { Service } from "@earshot/proto/api/administration.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadDialogue } from "../demo-pbx/dialogue.ts";
 import { clusterMissing, startTestCluster, type TestCluster } from "../testing/cluster.ts";
@@ -28,9 +29,22 @@ describe.skipIf(missing !== "")(`a pipeline worker killed with calls up ${missin
     const [victim, other] =
       (await cluster.gauge("pipeline-1", "earshot_pipeline_calls")) > 0 ? ["pipeline-1", "pipeline-2"] : ["pipeline-2", "pipeline-1"];
     expect(await cluster.gauge(victim!, "earshot_pipeline_calls")).toBeGreaterThan(0);
+    const { pid } = cluster.role(victim!).process;
     await cluster.role(victim!).process.kill();
     expect(await cluster.role(victim!).readiness()).toBeUndefined();
     expect(await Promise.all(calls.map((call) => call.ended))).toEqual(calls.map(() => "played"));
+
+    // The status page tells of every process, and of the one that is gone.
+    const services = async () => (await (await cluster.request("/api/v1/services")).json()) as { data: Service[] };
+    const { data } = await eventually(services, (known) => known.data.some(({ state }) => state === "gone"), 20_000);
+    expect(data.map(({ service, state }) => `${service} ${state}`).sort()).toEqual([
+      "analytics-api up",
+      "analytics-ingest up",
+      "media-pipeline gone",
+      "media-pipeline up",
+      "sip-gateway up",
+    ]);
+    expect(data.find(({ state }) => state === "gone")!.instance).toMatch(new RegExp(`/${pid}$`));
 
     const records = await cluster.settled(calls.length, 90_000);
     for (const record of records) {

@@ -103,6 +103,18 @@ export const systemStatus = z.object({
 });
 export type SystemStatus = z.infer<typeof systemStatus>;
 
+/** GET /api/v1/services */
+export const service = z.object({
+  service: z.string().describe("a role, or earshot for all of them in one process"),
+  instance: z.string(),
+  version: z.string(),
+  startedAt: z.iso.datetime(),
+  heardAt: z.iso.datetime(),
+  state: z.enum(["up", "degraded", "down", "gone"]).describe("gone: not heard of for three beats, and it has not said that it stops"),
+  reasons: z.array(z.object({ part: z.string(), state: z.enum(["degraded", "down"]), detail: z.string() })),
+});
+export type Service = z.infer<typeof service>;
+
 /** POST /api/v1/demo-calls */
 export const demoCallInput = z.object({
   scenario: z.string().max(50).optional(),

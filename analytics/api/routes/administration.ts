@@ -1,7 +1,16 @@
 /** API keys, the tenant itself, the audit log, refused recording clients, status, alerts, demo calls. */
 
 import { generateToken, hashToken } from "@earshot/platform/secrets/token.ts";
-import { apiKey, apiKeyCreated, apiKeyInput, auditEntry, demoCallInput, refusal, systemStatus } from "@earshot/proto/api/administration.ts";
+import {
+  apiKey,
+  apiKeyCreated,
+  apiKeyInput,
+  auditEntry,
+  demoCallInput,
+  refusal,
+  service,
+  systemStatus,
+} from "@earshot/proto/api/administration.ts";
 import { alert, list } from "@earshot/proto/api/calls.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { z } from "zod";
@@ -136,6 +145,23 @@ export function administrationRoutes(api: Api, context: ApiContext): void {
       liveCalls: liveCalls.count(tenant.id),
     };
   });
+
+  api.get(
+    "/services",
+    {
+      config: admin,
+      schema: {
+        tags: ["status"],
+        summary: "The installation's processes; none for other tenants' administrators",
+        querystring: listQuery,
+        response: { 200: list(service) },
+      },
+    },
+    async (request) => {
+      const isOwn = await ownsInstallation(directory, who(request).tenant.id);
+      return pageOf(isOwn ? context.services.list() : [], request.query);
+    },
+  );
 
   api.get(
     "/alerts",

@@ -25,6 +25,7 @@ import type { ApiContext, ApiSettings } from "../context.ts";
 import { DeadLetters } from "../dead-letters.ts";
 import { HttpServer } from "../http-server.ts";
 import { Refusals } from "../refusals.ts";
+import { Services } from "../services.ts";
 import { apiSettings } from "../settings.ts";
 import { TenantSettingsPublisher } from "../tenant-settings.ts";
 import { MemoryCallStore } from "./memory-call-store.ts";
@@ -127,6 +128,7 @@ export async function startTestApi(
     speech,
   });
   const refusals = new Refusals(eventLog);
+  const services = new Services({ eventLog, clock, beatMs: values.platform.serviceBeatMs });
   const deadLetters = new DeadLetters({ eventLog, clock, metrics, listed: settings.deadLettersListed });
   const { maxRecordBytes } = values.platform;
   const tenantSettings = new TenantSettingsPublisher({ directory, eventLog, clock, log, maxRecordBytes });
@@ -143,6 +145,7 @@ export async function startTestApi(
     liveHub,
     refusals,
     deadLetters,
+    services,
     tenantSettings,
     speech,
     demoCalls: options.demoCalls,
@@ -150,7 +153,7 @@ export async function startTestApi(
     readiness: () => ({ ready: true, reasons: [] }),
     statusFacts: () => ({ version: "test", startedAt: new Date(0).toISOString(), adapters: {}, addresses: {} }),
   });
-  const components = [liveCalls, listening, liveHub, refusals, deadLetters, http];
+  const components = [liveCalls, listening, liveHub, refusals, deadLetters, services, http];
   for (const component of components) await component.start();
   const port = http.address!.port;
   const url = `http://127.0.0.1:${port}`;

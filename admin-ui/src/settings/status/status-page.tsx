@@ -1,4 +1,7 @@
+import type { Service } from "@earshot/proto/api/administration.ts";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { request } from "../../api-client/request.ts";
 import { exactTime, spokenDuration } from "../../format/time.ts";
 import { plural } from "../../format/words.ts";
 import { useStatus } from "../../frame/demo-call.ts";
@@ -27,6 +30,7 @@ export default function StatusPage() {
             </Row>
             <Row name="Calls up">{plural(status.liveCalls, "call")}</Row>
           </Part>
+          <Processes />
           <Part title="Speech engine">
             <Row name="Engine">
               {status.speech.engine}{" "}
@@ -56,6 +60,40 @@ export default function StatusPage() {
         </div>
       )}
     </>
+  );
+}
+
+const states = {
+  up: { text: "Up", tone: "tone-positive" },
+  degraded: { text: "Degraded", tone: "tone-uneasy" },
+  down: { text: "Not serving", tone: "tone-negative" },
+  gone: { text: "Gone", tone: "tone-negative" },
+} as const;
+
+/** The installation's own administrators see its processes; others are told of none. */
+function Processes() {
+  const services = useQuery({
+    queryKey: ["services"],
+    queryFn: ({ signal }) => request<{ data: Service[] }>("/services", { query: { perPage: 100 }, signal }),
+    refetchInterval: 5000,
+  });
+  if (services.error !== null)
+    return <ErrorNote title="The processes could not be loaded." error={services.error} retry={() => void services.refetch()} />;
+  if (services.data === undefined || services.data.data.length === 0) return null;
+  return (
+    <Part title="Processes">
+      {services.data.data.map(({ service, instance, version, startedAt, heardAt, state, reasons }) => (
+        <Row key={instance} name={service}>
+          <span className={`chip ${states[state].tone}`}>{states[state].text}</span> <code>{instance}</code>{" "}
+          <span className="faint">
+            {state === "gone"
+              ? `last heard of ${spokenDuration(Date.now() - Date.parse(heardAt))} ago`
+              : `version ${version}, for ${spokenDuration(Date.now() - Date.parse(startedAt))}`}
+          </span>
+          {state !== "gone" && reasons.map(({ part, detail }) => <div key={part}>{`${part}: ${detail}`}</div>)}
+        </Row>
+      ))}
+    </Part>
   );
 }
 

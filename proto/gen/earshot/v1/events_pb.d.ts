@@ -166,6 +166,12 @@ export declare type Event = Message<"earshot.v1.Event"> & {
     case: "gatewayBeat";
   } | {
     /**
+     * @generated from field: earshot.v1.ServiceBeat service_beat = 74;
+     */
+    value: ServiceBeat;
+    case: "serviceBeat";
+  } | {
+    /**
      * @generated from field: earshot.v1.DeadLetter dead_letter = 80;
      */
     value: DeadLetter;
@@ -519,6 +525,83 @@ export declare type GatewayBeat = Message<"earshot.v1.GatewayBeat"> & {
  * Use `create(GatewayBeatSchema)` to create a new message.
  */
 export declare const GatewayBeatSchema: GenMessage<GatewayBeat>;
+
+/**
+ * On services.v1, key = instance: what a process says of itself every few seconds.
+ *
+ * @generated from message earshot.v1.ServiceBeat
+ */
+export declare type ServiceBeat = Message<"earshot.v1.ServiceBeat"> & {
+  /**
+   * Its role, or "earshot" where all roles are in one process.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * Host and process; another one after a restart.
+   *
+   * @generated from field: string instance = 2;
+   */
+  instance: string;
+
+  /**
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * @generated from field: double started_at_ms = 4;
+   */
+  startedAtMs: number;
+
+  /**
+   * @generated from field: repeated earshot.v1.PartHealth parts = 5;
+   */
+  parts: PartHealth[];
+
+  /**
+   * It has stopped in good order.
+   *
+   * @generated from field: bool left = 6;
+   */
+  left: boolean;
+};
+
+/**
+ * Describes the message earshot.v1.ServiceBeat.
+ * Use `create(ServiceBeatSchema)` to create a new message.
+ */
+export declare const ServiceBeatSchema: GenMessage<ServiceBeat>;
+
+/**
+ * @generated from message earshot.v1.PartHealth
+ */
+export declare type PartHealth = Message<"earshot.v1.PartHealth"> & {
+  /**
+   * @generated from field: string part = 1;
+   */
+  part: string;
+
+  /**
+   * up | degraded | down
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message earshot.v1.PartHealth.
+ * Use `create(PartHealthSchema)` to create a new message.
+ */
+export declare const PartHealthSchema: GenMessage<PartHealth>;
 
 /**
  * @generated from message earshot.v1.SipAddress
