@@ -137,10 +137,11 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     // By id: a call that comes in meanwhile changes every row's number.
     const next = await page.evaluate(() => (document.activeElement?.nextElementSibling as HTMLElement).dataset.id);
     await page.keyboard.press("ArrowDown");
-    const id = await page.evaluate(() => (document.activeElement as HTMLElement).dataset.id);
-    expect(id).toBe(next);
+    // The focus follows when the row is drawn.
+    const id = () => page.evaluate(() => (document.activeElement as HTMLElement).dataset.id);
+    await soon(id).toBe(next);
     await page.keyboard.press("Enter");
-    await page.waitForURL(`**/live/${id}`);
+    await page.waitForURL(`**/live/${next}`);
     await page.locator(".turn").first().waitFor();
     expect(await faults(page)).toEqual([]);
     // Words come in by themselves.
@@ -150,7 +151,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(await page.getByRole("button", { name: "Back to live" }).count()).toBe(0);
     // The call ends, and leads on.
     await page.getByRole("link", { name: "Open the call page" }).click({ timeout: 25_000 });
-    await page.waitForURL(`**/calls/${id}`);
+    await page.waitForURL(`**/calls/${next}`);
     await page.getByRole("slider", { name: "Position in the recording" }).waitFor();
     await page.locator(".ledger-step").nth(4).waitFor();
     expect(await faults(page)).toEqual([]);

@@ -62,12 +62,20 @@ describe("the tenant's query layer", () => {
     expect(ran).toEqual([]);
   });
 
-  it("is the only reader: nothing else in this folder asks the connection, but the schema, the settling of calls, its parts and the backup of everything", () => {
+  it("is the only reader: nothing else in this folder asks the connection, but what looks at engine and schema, the settling of calls, its parts and the backup of everything", () => {
     const readers = readdirSync(import.meta.dirname)
       .filter((name) => name.endsWith(".ts") && !name.includes(".test."))
       .filter((name) =>
         /connection\.query|client\.query|connection\(\)\.query/.test(readFileSync(join(import.meta.dirname, name), "utf8")),
       );
-    expect(readers.sort()).toEqual(["connection.ts", "migrate.ts", "replaced-parts.ts", "settle.ts", "table-dump.ts", "tenant-query.ts"]);
+    expect(readers.sort()).toEqual([
+      "connection.ts",
+      "engine-version.ts",
+      "migrate.ts",
+      "replaced-parts.ts",
+      "settle.ts",
+      "table-dump.ts",
+      "tenant-query.ts",
+    ]);
   });
 });
