@@ -135,7 +135,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(await faults(page)).toEqual([]);
     await rows.first().focus();
     // By id: a call that comes in meanwhile changes every row's number.
-    const next = await page.evaluate(() => (document.activeElement?.nextElementSibling as HTMLElement).dataset.id);
+    const next = await page.evaluate(() => (document.activeElement!.nextElementSibling as HTMLElement).dataset.id);
     await page.keyboard.press("ArrowDown");
     // The focus follows when the row is drawn.
     const id = () => page.evaluate(() => (document.activeElement as HTMLElement).dataset.id);
