@@ -18,12 +18,14 @@ export function usePlayer(durationMs: number, startMs: number): Player {
   const audio = useRef<HTMLAudioElement | null>(null);
   const listeners = useRef(new Set<(ms: number) => void>());
   const wanted = useRef(startMs);
+  // Not the element's readyState, which changes before its event comes: its place in between is not one that anybody asked for.
+  const isKnown = useRef(false);
   const [playing, setPlaying] = useState(false);
   const [failed, setFailed] = useState(false);
   const [speed, setSpeedState] = useState(1);
   const positionMs = useCallback(() => {
     const element = audio.current;
-    return element === null || element.readyState === 0 ? wanted.current : element.currentTime * 1000;
+    return element === null || !isKnown.current ? wanted.current : element.currentTime * 1000;
   }, []);
   const tell = useCallback((ms: number) => {
     for (const listener of listeners.current) listener(ms);
@@ -33,7 +35,7 @@ export function usePlayer(durationMs: number, startMs: number): Player {
       const at = Math.max(0, Math.min(durationMs, ms));
       wanted.current = at;
       const element = audio.current;
-      if (element !== null && element.readyState > 0) element.currentTime = at / 1000;
+      if (element !== null && isKnown.current) element.currentTime = at / 1000;
       tell(at);
     },
     [durationMs, tell],
@@ -66,11 +68,17 @@ export function usePlayer(durationMs: number, startMs: number): Player {
       },
       // A place asked for before the file was known: go there now.
       loadedmetadata: () => {
+        isKnown.current = true;
         element.currentTime = wanted.current / 1000;
+      },
+      emptied: () => {
+        isKnown.current = false;
       },
       error: () => setFailed(true),
     };
     for (const [name, listener] of Object.entries(events)) element.addEventListener(name, listener);
+    // It may have been told before anybody listened.
+    if (element.readyState > 0) events.loadedmetadata!();
     return () => {
       cancelAnimationFrame(frame);
       for (const [name, listener] of Object.entries(events)) element.removeEventListener(name, listener);
