@@ -4,7 +4,7 @@ import { createGateway, type Gateway } from "@earshot/sip-gateway/gateway.ts";
 import { createMediaPlane } from "@earshot/sip-gateway/media/media-plane.ts";
 import { gatewayIdOf } from "@earshot/sip-gateway/peers/gateway-id.ts";
 import { reachableAt } from "@earshot/sip-gateway/peers/reachable-at.ts";
-import type { Foundation } from "./foundation.ts";
+import { type Foundation, withoutPassword } from "./foundation.ts";
 import type { Role } from "./role.ts";
 
 export type GatewayRole = Role & { readonly gateway: Gateway };
@@ -34,8 +34,7 @@ export function buildGatewayRole(foundation: Foundation): GatewayRole {
     gateway,
     components: [mediaPlane, drainingGateway],
     health: () => [{ part: "SIP", state: gateway.fault === undefined ? "up" : "down", detail: gateway.fault ?? "" }],
-    // Without its secret.
-    adapters: { "SIP signalling": settings.gateway.signalling.replace(/\/\/.*@/, "//") },
+    adapters: { "SIP signalling": withoutPassword(settings.gateway.signalling) },
     addresses: () => ({
       ...Object.fromEntries(
         gateway.addresses().map(({ transport, address, port }) => [`sip/${transport}`, `${reachable(address)}:${port}`]),

@@ -23,7 +23,7 @@ import type {
   SipSignaling,
   SipTransport,
 } from "../port.ts";
-import { type RawFault, type RawMessage, readRawMessage } from "../raw-message.ts";
+import { type RawMessage, readRawMessage } from "../raw-message.ts";
 import { ReceivedRequest } from "../received-message.ts";
 import { SourceRate } from "../source-rate.ts";
 import { readDrachtioUrl } from "./address.ts";
@@ -110,27 +110,28 @@ export class DrachtioSignalling implements SipSignaling {
 
   #onRequest(incoming: SrfRequest, replier: SrfReplier): void {
     const peer = this.#peer(incoming);
-    const bytes = Buffer.from(incoming.msg.raw);
-    const raw = readRawMessage(bytes, this.#options);
     try {
-      const refusal = this.#refusal(raw, peer, bytes.length);
-      if (refusal === undefined) this.#dispatch(new ReceivedRequest(raw as RawMessage, peer), incoming, replier);
-      else if (incoming.method !== "ACK") this.#reply(replier, refusal, peer, false);
+      const read = this.#read(incoming, peer);
+      if ("startLine" in read) this.#dispatch(new ReceivedRequest(read, peer), incoming, replier);
+      else if (incoming.method !== "ACK") this.#reply(replier, read, peer, false);
     } catch (error) {
       this.#options.log.error({ err: error, peer: peer.address }, "A SIP message could not be handled");
       if (incoming.method !== "ACK") this.#reply(replier, { status: 500 }, peer, false);
     }
   }
 
-  #refusal(raw: RawMessage | RawFault, { address }: SipPeer, length: number): SipReply | undefined {
+  /** @returns the message, or the refusal of what is too much, too large or malformed; what is too much is not even read */
+  #read({ msg }: SrfRequest, { address }: SipPeer): RawMessage | SipReply {
     if (!this.#rate.take(address)) {
       this.#dropped.inc({ reason: "rate" });
       return this.#unavailable();
     }
-    if (length > this.#options.maxMessageBytes) return this.#malformed({ status: 513 });
+    const bytes = Buffer.from(msg.raw);
+    if (bytes.length > this.#options.maxMessageBytes) return this.#malformed({ status: 513 });
+    const raw = readRawMessage(bytes, this.#options);
     if ("fault" in raw) return this.#malformed({ status: raw.status || 400, reason: raw.fault });
     const malformed = ["from", "to"].find((name) => readNameAddr(raw.headers.find(([header]) => header === name)?.[1] ?? "") === undefined);
-    return malformed === undefined ? undefined : this.#malformed({ status: 400, reason: `malformed ${malformed}` });
+    return malformed === undefined ? raw : this.#malformed({ status: 400, reason: `malformed ${malformed}` });
   }
 
   #malformed(reply: SipReply): SipReply {
