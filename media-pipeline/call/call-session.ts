@@ -310,24 +310,24 @@ export class CallSession implements LegSink {
     }
   }
 
-  audio(leg: LegPipeline, pcm: Int16Array, length: number, position: number): void {
-    this.recorder.write(leg.index, leg.storeRate, pcm, length, position);
-    this.#listening.audio(this.#sides, leg.index, pcm, length, position, leg.storeRate);
+  audio(leg: number, storeRate: number, pcm: Int16Array, length: number, position: number): void {
+    this.recorder.write(leg, storeRate, pcm, length, position);
+    this.#listening.audio(this.#sides, leg, pcm, length, position, storeRate);
   }
 
-  speech(leg: LegPipeline, fromMs: number, toMs: number): void {
-    this.#legs.get(leg.index)?.speech.add(fromMs, toMs);
+  speech(leg: number, fromMs: number, toMs: number): void {
+    this.#legs.get(leg)?.speech.add(fromMs, toMs);
   }
 
-  partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void {
+  partial(leg: number, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void {
     if (!this.#finished) this.#transcript.partial(leg, info, text, words);
   }
 
-  final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
+  final(leg: number, info: UtteranceInfo, result: UtteranceResult): void {
     if (!this.#dropped) this.#transcript.final(leg, info, result);
   }
 
-  vanished(leg: LegPipeline, segment: BegunSegment): void {
+  vanished(leg: number, segment: BegunSegment): void {
     if (!this.#dropped) this.#transcript.vanished(leg, segment);
   }
 

@@ -3,7 +3,6 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { CallContext, Publisher } from "../events/publisher.ts";
-import type { LegPipeline } from "../leg/leg-pipeline.ts";
 import type { UtteranceInfo } from "../leg/leg-sink.ts";
 import type { BegunSegment } from "../leg/published-speech.ts";
 import type { UtteranceResult } from "../leg/utterance-run.ts";
@@ -77,9 +76,9 @@ export class CallTranscript {
       if (state.heldPartial !== undefined && monotonicMs - state.partialAtMs >= partialSpacingMs) this.#publish(state, state.heldPartial);
   }
 
-  partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void {
+  partial(leg: number, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void {
     if (text === "") return;
-    const state = this.#leg(leg.index);
+    const state = this.#leg(leg);
     const { recogniser, clock } = this.#deps;
     const publish = (): void => {
       info.revision++;
@@ -91,8 +90,8 @@ export class CallTranscript {
   }
 
   /** Words that come after the call was closed are still published: late is better than lost. */
-  final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
-    const state = this.#leg(leg.index);
+  final(leg: number, info: UtteranceInfo, result: UtteranceResult): void {
+    const state = this.#leg(leg);
     state.heldPartial = undefined;
     state.finals.push([Math.round(info.startMs), Math.max(Math.round(info.startMs) + 1, Math.round(info.endMs))]);
     this.unsafe++;
@@ -104,7 +103,7 @@ export class CallTranscript {
       this.#lastFailure = { detail: error.message, remedy: error.remedy };
       metrics.utterances.inc({ outcome: error.code });
       if (recogniser.id === "none") return;
-      log.warn({ leg: leg.index, code: error.code, category: error.category }, "an utterance was not recognised");
+      log.warn({ leg, code: error.code, category: error.category }, "an utterance was not recognised");
       const { id: engine, version: engineVersion } = recogniser;
       this.#emit(leg, info, { text: "", words: [], final: true, engine, engineVersion, error: `${error.code}: ${error.message}` });
       return;
@@ -124,7 +123,7 @@ export class CallTranscript {
   }
 
   /** Takes a partial away whose speech was not found again after a hand-over. */
-  vanished(leg: LegPipeline, { startMs, revision }: BegunSegment): void {
+  vanished(leg: number, { startMs, revision }: BegunSegment): void {
     const { id: engine, version: engineVersion } = this.#deps.recogniser;
     const info = { startMs, endMs: startMs, feedStartMs: startMs, lostMs: 0, lastVoicedAtMs: 0, revision: revision + 1, shown: true };
     this.#emit(leg, info, { text: "", words: [], final: true, engine, engineVersion });
@@ -150,10 +149,10 @@ export class CallTranscript {
     publish();
   }
 
-  #emit(leg: LegPipeline, info: UtteranceInfo, said: Said): void {
+  #emit(leg: number, info: UtteranceInfo, said: Said): void {
     const { publisher, clock, hints } = this.#deps;
-    const speaker = this.#roles().find((role) => role.index === leg.index)?.speaker ?? Speaker.UNSPECIFIED;
-    const { id, payload } = segmentEvent(this.#call.callId, leg.index, speaker, info, said, hints(this.#call.tenantId).language);
+    const speaker = this.#roles().find((role) => role.index === leg)?.speaker ?? Speaker.UNSPECIFIED;
+    const { id, payload } = segmentEvent(this.#call.callId, leg, speaker, info, said, hints(this.#call.tenantId).language);
     publisher.emit("transcripts.v1", this.#call, id, clock.now(), payload, !said.final);
   }
 }

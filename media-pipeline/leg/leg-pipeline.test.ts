@@ -19,15 +19,15 @@ class Recorded implements LegSink {
   readonly audioAt: { position: number; pcm: Int16Array }[] = [];
   readonly finals: { info: UtteranceInfo; result: UtteranceResult }[] = [];
   speechMs = 0;
-  audio(_: LegPipeline, pcm: Int16Array, length: number, position: number): void {
+  audio(_: number, __: number, pcm: Int16Array, length: number, position: number): void {
     this.audioAt.push({ position, pcm: pcm.slice(0, length) });
   }
-  speech(_: LegPipeline, fromMs: number, toMs: number): void {
+  speech(_: number, fromMs: number, toMs: number): void {
     this.speechMs += toMs - fromMs;
   }
   partial(): void {}
   vanished(): void {}
-  final(_: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void {
+  final(_: number, info: UtteranceInfo, result: UtteranceResult): void {
     this.finals.push({ info, result });
   }
 

@@ -228,7 +228,7 @@ export class LegPipeline implements VoiceSink {
 
   /** Decoded audio: recording, ring, windows. */
   #samples(store: Int16Array, length: number, position: number): void {
-    this.#options.sink.audio(this, store, length, position);
+    this.#options.sink.audio(this.#options.index, this.#storeRate, store, length, position);
     this.#ring.write(store, length);
     let source = store;
     let count = length;
@@ -332,13 +332,13 @@ export class LegPipeline implements VoiceSink {
     if (found === "before-final" && this.#segmenter.speaking) return false;
     if (this.#segmenter.reset()) this.#finish(window.ringStart, fromMs);
     if (found === "final" && probability >= this.#options.settings.vadThreshold - hysteresis)
-      this.#options.sink.speech(this, fromMs, fromMs + windowMs);
+      this.#options.sink.speech(this.#options.index, fromMs, fromMs + windowMs);
     this.#judgedToMs = fromMs + windowMs;
     return true;
   }
 
   #dropVanished(fromMs: number): void {
-    for (const segment of this.#published?.vanished(fromMs) ?? []) this.#options.sink.vanished(this, segment);
+    for (const segment of this.#published?.vanished(fromMs) ?? []) this.#options.sink.vanished(this.#options.index, segment);
   }
 
   /** Pre-roll never reaches back over a pause. */
@@ -376,7 +376,7 @@ export class LegPipeline implements VoiceSink {
         deadlineMs: options.settings.recognitionDeadlineMs,
       },
       fromRing,
-      (text, words) => options.sink.partial(this, info, text, words),
+      (text, words) => options.sink.partial(options.index, info, text, words),
     );
   }
 
@@ -385,7 +385,7 @@ export class LegPipeline implements VoiceSink {
     if (info === undefined) return;
     info.endMs = toMs;
     info.lastVoicedAtMs = window.lastVoicedAtMs;
-    this.#options.sink.speech(this, fromMs, toMs);
+    this.#options.sink.speech(this.#options.index, fromMs, toMs);
   }
 
   #finish(toRing: number, settledMs: number): void {
@@ -400,7 +400,7 @@ export class LegPipeline implements VoiceSink {
     this.#judgedToMs = settledMs;
     void run.end().then((result) => {
       this.#open.delete(info);
-      this.#options.sink.final(this, info, result);
+      this.#options.sink.final(this.#options.index, info, result);
       if (this.#open.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     });
   }

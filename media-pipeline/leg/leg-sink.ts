@@ -1,6 +1,5 @@
 /** What a leg tells of itself: decoded audio, speech, and the words of its utterances. */
 import type { RecognisedWord } from "../recogniser/port.ts";
-import type { LegPipeline } from "./leg-pipeline.ts";
 import type { BegunSegment } from "./published-speech.ts";
 import type { UtteranceResult } from "./utterance-run.ts";
 
@@ -18,14 +17,15 @@ export type UtteranceInfo = {
   shown: boolean;
 };
 
+/** Every method's `leg` is the leg's index in its call. */
 export interface LegSink {
-  /** Decoded audio at `storeRate`, in order; `position` in samples from the start of the call. Valid during the call only. */
-  audio(leg: LegPipeline, pcm: Int16Array, length: number, position: number): void;
+  /** Decoded audio, in order; `position` in samples at `storeRate` from the start of the call. Valid during the call only. */
+  audio(leg: number, storeRate: number, pcm: Int16Array, length: number, position: number): void;
   /** Speech of an utterance, growing; called per voiced window. */
-  speech(leg: LegPipeline, fromMs: number, toMs: number): void;
-  partial(leg: LegPipeline, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void;
+  speech(leg: number, fromMs: number, toMs: number): void;
+  partial(leg: number, info: UtteranceInfo, text: string, words: readonly RecognisedWord[]): void;
   /** Exactly once per utterance. */
-  final(leg: LegPipeline, info: UtteranceInfo, result: UtteranceResult): void;
+  final(leg: number, info: UtteranceInfo, result: UtteranceResult): void;
   /** Speech whose partials are out was not found again after a hand-over. */
-  vanished(leg: LegPipeline, segment: BegunSegment): void;
+  vanished(leg: number, segment: BegunSegment): void;
 }
