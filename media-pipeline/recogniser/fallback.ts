@@ -4,6 +4,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { categoryOf, EarshotError } from "@earshot/proto/errors.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
+import { Drain } from "./drain.ts";
 import { aborted, endedTwice, notStarted, stopped, utteranceTooLong } from "./failures.ts";
 import type { Capabilities, Recogniser, Recognition, Utterance } from "./port.ts";
 import { resample } from "./resample.ts";
@@ -38,8 +39,8 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
     }),
   }));
   const open = new Set<{ fail(error: EarshotError): void }>();
+  const drain = new Drain(open, clock);
   let running = false;
-  let drained: (() => void) | undefined;
 
   return {
     name: "recogniser:fallback",
@@ -72,14 +73,7 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
 
     async stop(deadlineMs) {
       running = false;
-      if (open.size > 0 && deadlineMs > 0)
-        await new Promise<void>((resolve) => {
-          const cancel = clock.after(deadlineMs, resolve);
-          drained = () => {
-            cancel();
-            resolve();
-          };
-        });
+      await drain.wait(deadlineMs);
       for (const utterance of [...open]) utterance.fail(stopped(id));
       await Promise.all(links.filter((link) => link.started).map((link) => link.engine.stop(0)));
     },
@@ -101,7 +95,7 @@ export function fallbackRecogniser(engines: readonly Recogniser[], deps: Fallbac
         settled = true;
         audio.clear();
         open.delete(handle);
-        if (open.size === 0) drained?.();
+        drain.oneIsOver();
         if (result instanceof EarshotError) {
           failure = result;
           current?.utterance.abort();

@@ -2,6 +2,7 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { type EarshotError, isRetryable } from "@earshot/proto/errors.ts";
+import { Drain } from "./drain.ts";
 import { aborted, endedTwice, notStarted, stopped, timedOut, utteranceTooLong } from "./failures.ts";
 import type { RecognisedWord, Recognition, Utterance, UtteranceOptions } from "./port.ts";
 import type { RecogniserSettings } from "./settings.ts";
@@ -47,13 +48,14 @@ export class StreamedUtterances {
   readonly #clock: Clock;
   readonly #attempts;
   readonly #open = new Set<StreamedUtterance>();
+  readonly #drain: Drain;
   #running = false;
-  #drained: (() => void) | undefined;
 
   constructor(engine: StreamedEngine, deps: Deps) {
     this.#engine = engine;
     this.#limits = deps.settings;
     this.#clock = deps.clock;
+    this.#drain = new Drain(this.#open, deps.clock);
     this.#attempts = deps.metrics.counter("earshot_recogniser_attempts_total", "Attempts to have an utterance transcribed", [
       "engine",
       "outcome",
@@ -71,14 +73,7 @@ export class StreamedUtterances {
   /** What is under way may finish until `deadlineMs` from now. */
   async stop(deadlineMs: number): Promise<void> {
     this.#running = false;
-    if (this.#open.size > 0 && deadlineMs > 0)
-      await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(deadlineMs, resolve);
-        this.#drained = () => {
-          cancel();
-          resolve();
-        };
-      });
+    await this.#drain.wait(deadlineMs);
     for (const utterance of [...this.#open]) utterance.fail(stopped(this.#engine.id));
   }
 
@@ -90,7 +85,7 @@ export class StreamedUtterances {
     );
     utterance.onOver = () => {
       this.#open.delete(utterance);
-      if (this.#open.size === 0) this.#drained?.();
+      this.#drain.oneIsOver();
     };
     utterance.begin();
     this.#open.add(utterance);

@@ -2,6 +2,7 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { categoryOf, EarshotError, isRetryable } from "@earshot/proto/errors.ts";
+import { Drain } from "./drain.ts";
 import { aborted, endedTwice, notStarted, stopped, timedOut, tooManyUtterances, utteranceTooLong } from "./failures.ts";
 import type { Capabilities, Recogniser, Recognition, Utterance, UtteranceOptions } from "./port.ts";
 import { UtteranceAudio } from "./utterance-audio.ts";
@@ -51,10 +52,10 @@ export function wholeUtteranceRecogniser(engine: WholeUtteranceEngine, clock: Cl
   const mostOpen = engine.concurrency + engine.waiting;
   const requests = metrics.counter("earshot_recogniser_attempts_total", "Attempts to have an utterance transcribed", ["engine", "outcome"]);
   const open = new Set<Open>();
+  const drain = new Drain(open, clock);
   const line: (() => void)[] = [];
   let busy = 0;
   let running = false;
-  let drained: (() => void) | undefined;
   /** A server that said Retry-After is left alone by every utterance until then. */
   let quietUntil = 0;
 
@@ -156,14 +157,7 @@ export function wholeUtteranceRecogniser(engine: WholeUtteranceEngine, clock: Cl
 
     async stop(deadlineMs) {
       running = false;
-      if (open.size > 0 && deadlineMs > 0)
-        await new Promise<void>((resolve) => {
-          const cancel = clock.after(deadlineMs, resolve);
-          drained = () => {
-            cancel();
-            resolve();
-          };
-        });
+      await drain.wait(deadlineMs);
       for (const utterance of [...open]) fail(utterance, stopped(id));
       await engine.stop?.();
     },
@@ -187,7 +181,7 @@ export function wholeUtteranceRecogniser(engine: WholeUtteranceEngine, clock: Cl
           cancelTimeout();
           utterance.audio.clear();
           open.delete(utterance);
-          if (open.size === 0) drained?.();
+          drain.oneIsOver();
           if (result instanceof EarshotError) rejectEnd(result);
           else resolveEnd(result);
         },

@@ -3,6 +3,7 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { Drain } from "../drain.ts";
 import { aborted, endedTwice, notStarted, stopped, timedOut, tooManyUtterances } from "../failures.ts";
 import type { Capabilities, Recogniser, Recognition, Utterance, UtteranceOptions } from "../port.ts";
 import type { RecogniserSettings } from "../settings.ts";
@@ -64,12 +65,12 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
   const inUse = deps.metrics.gauge("earshot_pocketsphinx_utterances", "Utterances open, decoding and waiting");
 
   const open = new Map<number, Open>();
+  const drain = new Drain(open, clock);
   const line: Open[] = [];
   const channels = new Map<string, Channel>();
   let workers: WorkerProcess[] = [];
   let nextId = 1;
   let running = false;
-  let drained: (() => void) | undefined;
 
   const forget = (utterance: Open) => {
     utterance.settled = true;
@@ -80,7 +81,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
     const place = line.indexOf(utterance);
     if (place >= 0) line.splice(place, 1);
     inUse.set(open.size);
-    if (open.size === 0) drained?.();
+    drain.oneIsOver();
   };
   const remember = (key: string, channel: Channel) => {
     channels.delete(key);
@@ -219,14 +220,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
 
     async stop(deadlineMs) {
       running = false;
-      if (open.size > 0 && deadlineMs > 0)
-        await new Promise<void>((resolve) => {
-          const cancel = clock.after(deadlineMs, resolve);
-          drained = () => {
-            cancel();
-            resolve();
-          };
-        });
+      await drain.wait(deadlineMs);
       for (const utterance of [...open.values()]) fail(utterance, stopped(id));
       for (const worker of workers) worker.kill();
       workers = [];
