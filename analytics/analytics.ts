@@ -1,6 +1,5 @@
 /** Meaning and memory as one component: stores, ingest, insights, live view, API and live socket. */
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { SettingsOf } from "@earshot/platform/config/settings.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
@@ -31,9 +30,8 @@ import { Listening } from "./live/listening.ts";
 import { LiveCalls } from "./live/live-calls.ts";
 import { LiveHub } from "./live/live-hub.ts";
 import { createRetention } from "./retention/retention.ts";
-import { createClickHouseCallStore } from "./store/clickhouse/call-store.ts";
+import { openCallStore, openDirectoryStore } from "./store/open.ts";
 import type { CallStore, DirectoryStore } from "./store/port.ts";
-import { createDirectoryStore } from "./store/postgres/directory-store.ts";
 import type { ServerState } from "./store/postgres/server-keeper.ts";
 import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
@@ -95,19 +93,17 @@ export type Analytics = Component & {
 export function createAnalytics(options: AnalyticsOptions): Analytics {
   const { settings, log, metrics, clock, eventLog, dataDir } = options;
   let database: ServerState = "up";
-  const directory = createDirectoryStore({
-    url: settings.store.relationalStore,
-    ownerUrl: settings.store.relationalStoreOwner,
+  const directory = openDirectoryStore({
+    settings: settings.store,
+    postgres: settings.postgres,
     dataDir,
     log,
     clock,
-    settings: settings.postgres,
     onState: (state) => {
       database = state;
     },
   });
-  const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
-  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store, settles: false });
+  const calls = openCallStore({ settings: settings.store, dataDir, log, metrics, clock, settles: false });
   const retention = createRetention({
     directory,
     calls,

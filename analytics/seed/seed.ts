@@ -2,7 +2,7 @@
  * `npm run seed -- list | doctor | <scenario> [--tenant ID] [--calls-per-day N]` and `large --calls N`: believable history, made the same in
  * every run, read back after it was written.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
@@ -14,8 +14,8 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { apiSettings } from "../api/settings.ts";
-import { type ClickHouseCallStore, createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
-import { createDirectoryStore } from "../store/postgres/directory-store.ts";
+import type { ClickHouseCallStore } from "../store/clickhouse/call-store.ts";
+import { openCallStore, openDirectoryStore } from "../store/open.ts";
 import { postgresSettings } from "../store/postgres/settings.ts";
 import { storeSettings } from "../store/settings.ts";
 import { examine } from "./doctor.ts";
@@ -54,8 +54,7 @@ async function main(): Promise<number> {
   if (wrong.length > 0) return 2;
   const dataDir = resolve(settings.platform.dataDir);
   const log = createLog({ level: "warn" });
-  const url = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
-  const store = createClickHouseCallStore({ url, log, metrics: createMetrics(), clock: systemClock, settings: settings.store });
+  const store = openCallStore({ settings: settings.store, dataDir, log, metrics: createMetrics(), clock: systemClock });
   await store.start();
   try {
     if (what === "doctor") return await doctor(store);
@@ -68,14 +67,7 @@ async function main(): Promise<number> {
 
   /** The directory is started for this alone; a very first start makes the tenant, as the server would. */
   async function firstTenant(): Promise<TenantId> {
-    const directory = createDirectoryStore({
-      url: settings.store.relationalStore,
-      ownerUrl: settings.store.relationalStoreOwner,
-      dataDir,
-      log,
-      clock: systemClock,
-      settings: settings.postgres,
-    });
+    const directory = openDirectoryStore({ settings: settings.store, postgres: settings.postgres, dataDir, log, clock: systemClock });
     await directory.start();
     try {
       const { adminPassword, adminApiKey } = settings.api;

@@ -1,7 +1,8 @@
 /** The three stores of an installation, opened by its settings while no role of it runs on embedded stores. */
-import { join, resolve } from "node:path";
-import { type ClickHouseCallStore, createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
-import { createDirectoryStore, type PostgresDirectoryStore } from "@earshot/analytics/store/postgres/directory-store.ts";
+import { resolve } from "node:path";
+import type { ClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
+import { openCallStore, openDirectoryStore } from "@earshot/analytics/store/open.ts";
+import type { PostgresDirectoryStore } from "@earshot/analytics/store/postgres/directory-store.ts";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { type Running, run } from "@earshot/platform/lifecycle/run.ts";
@@ -28,16 +29,8 @@ export async function openStores(env: NodeJS.ProcessEnv): Promise<Stores> {
   const log = createLog({ level: "warn" });
   const clock = systemClock;
   const metrics = createMetrics();
-  const directory = createDirectoryStore({
-    url: settings.store.relationalStore,
-    ownerUrl: settings.store.relationalStoreOwner,
-    dataDir,
-    log,
-    clock,
-    settings: settings.postgres,
-  });
-  const columnStore = settings.store.columnStore === "chdb:" ? `chdb:${join(dataDir, "clickhouse")}` : settings.store.columnStore;
-  const calls = createClickHouseCallStore({ url: columnStore, log, metrics, clock, settings: settings.store });
+  const directory = openDirectoryStore({ settings: settings.store, postgres: settings.postgres, dataDir, log, clock });
+  const calls = openCallStore({ settings: settings.store, dataDir, log, metrics, clock });
   const objects = openObjectStore({ settings: settings.platform, dataDir, clock, log });
   const running: Running = await run([directory, calls, objects], { log, clock });
   return { directory, calls, objects, close: () => running.stop(30_000) };
