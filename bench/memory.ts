@@ -1,24 +1,48 @@
 /**
  * Memory: what one live call adds to the process (goal: at most 1 MB), and whether it stays flat while calls come and go.
- * `npm run bench -- memory [calls] [minutes]`; default 60 calls, 4 minutes. An hour: `npm run bench -- memory 60 60`.
- * Speech recognition is off: an engine's memory is its own (pocketsphinx runs in processes of its own).
+ * `npm run bench -- memory [calls] [minutes] [seconds] [file]`; default 60 calls, 4 minutes, turnover by calls of 8 seconds. An hour:
+ * `npm run bench -- memory 60 60`. Nothing is collected by force; a line a minute says where the memory is, and `file` gets every figure of it
+ * as JSON lines. Speech recognition is off: an engine's memory is its own (pocketsphinx runs in processes of its own).
  */
-import { readFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { placeDemoCall } from "@earshot/deploy/demo-pbx/demo-call.ts";
 import { scenarioIds } from "@earshot/deploy/demo-pbx/dialogue.ts";
-import { startEarshot } from "@earshot/deploy/testing/earshot-process.ts";
+import type { Figures } from "./memory/inside-figures.ts";
+import { residentMiB } from "./memory/outside-figures.ts";
+import { runObserved } from "./memory/run-observed.ts";
+import { floors, type Point, settled, type Trend, trend } from "./memory/trend.ts";
+
+const MiB = 2 ** 20;
+/** What the line of each minute says, and what has a slope of its own in the end. */
+const columns: Record<string, (figures: Figures) => number> = {
+  resident: (of) => of.resident! / MiB,
+  "mapped files": (of) => of["resident.files"]! / MiB,
+  "JS used": (of) => of["js.used"]! / MiB,
+  "JS total": (of) => of["js.total"]! / MiB,
+  buffers: (of) => of["js.arrayBuffers"]! / MiB,
+  "malloc used": (of) => (of["malloc.used"]! + of["malloc.mapped"]!) / MiB,
+  "malloc free": (of) => of["malloc.free"]! / MiB,
+  "engine used": (of) => of["engine.jemalloc.allocated"]! / MiB,
+  "engine resident": (of) => of["engine.jemalloc.resident"]! / MiB,
+  "replaced parts": (of) => of["engine.replaced.parts"] ?? 0,
+  threads: (of) => of.threads!,
+  files: (of) => of.files!,
+};
+const inMiB = Object.keys(columns).slice(0, 9);
 
 async function run(): Promise<void> {
   const calls = Math.min(400, Number(process.argv[2] ?? 60));
   const minutes = Math.min(120, Number(process.argv[3] ?? 4));
-  const earshot = await startEarshot({ env: { EARSHOT_ASR: "none", EARSHOT_RTP_PORTS: "40000-47999" } });
+  const seconds = Number(process.argv[4] ?? 8);
+  const file = process.argv[5];
+  const earshot = await runObserved();
   const abort = new AbortController();
   try {
-    const place = (seconds?: number) =>
+    const place = (playFor: number) =>
       placeDemoCall({
         scenario: scenarioIds()[Math.floor(Math.random() * scenarioIds().length)]!,
         recorder: { address: "127.0.0.1", port: earshot.sipPort },
-        seconds,
+        seconds: playFor,
         signal: abort.signal,
       });
     // The first calls load models and compile code; they are not what a call costs.
@@ -34,54 +58,63 @@ async function run(): Promise<void> {
       `memory at ${calls} calls: ${loaded.toFixed(0)} MiB, base ${base.toFixed(0)} MiB: ${((loaded - base) / calls).toFixed(2)} MiB per call, goal 1, ratio ${((loaded - base) / calls).toFixed(2)}`,
     );
 
-    const until = performance.now() + minutes * 60_000;
-    const points: [number, number][] = [];
-    const heap: [number, number][] = [];
+    const startedAt = performance.now();
+    const hours = (): number => (performance.now() - startedAt) / 3_600_000;
+    const over = (): boolean => hours() * 60 >= minutes;
+    const resident: Point[] = [];
+    const details: { at: number; figures: Figures }[] = [];
     let placed = 0;
     const lines = Array.from({ length: Math.ceil(calls / 2) }, async () => {
-      while (performance.now() < until) {
-        await place(8).then((call) => call.ended);
+      while (!over()) {
+        await place(seconds).then((call) => call.ended);
         placed++;
       }
     });
-    while (performance.now() < until) {
+    console.log(`minute  calls  ${Object.keys(columns).join("  ")}  (MiB, numbers)`);
+    const detailEveryHours = minutes > 15 ? 1 / 60 : 1 / 240;
+    while (!over()) {
       await wait(2_000);
-      const hours = performance.now() / 3_600_000;
-      points.push([hours, residentMiB(earshot.pid)]);
-      const metrics = await (await earshot.request("/metrics")).text();
-      const of = (name: string): number => Number(new RegExp(`^${name} (\\S+)`, "m").exec(metrics)?.[1] ?? 0) / 2 ** 20;
-      heap.push([hours, of("nodejs_heap_size_used_bytes") + of("nodejs_external_memory_bytes")]);
+      resident.push([hours(), residentMiB(earshot.pid)]);
+      if (hours() < details.length * detailEveryHours) continue;
+      const figures = await earshot.figures();
+      details.push({ at: hours(), figures });
+      if (file !== undefined) appendFileSync(file, `${JSON.stringify({ minute: hours() * 60, calls: placed, ...figures })}\n`);
+      const values = Object.entries(columns).map(([name, of]) => of(figures).toFixed(0).padStart(name.length));
+      console.log(`${(hours() * 60).toFixed(1).padStart(6)}  ${String(placed).padStart(5)}  ${values.join("  ")}`);
     }
     await Promise.all(lines);
-    // The first half still fills caches and pools, whose bounds are settings.
-    const settled = (all: [number, number][]) => all.slice(all.length >> 1);
-    const perHour = (all: [number, number][]) => slope(settled(all));
-    const kibPerCall = (all: [number, number][]) => (perHour(all) * (minutes / 60) * 1024) / placed;
-    const levels = settled(points).map(([, mib]) => mib);
+    const perCall = (trend: Trend): string =>
+      `${((trend.perHour * minutes * 1024) / 60 / placed).toFixed(1)} ± ${((trend.margin * minutes * 1024) / 60 / placed).toFixed(1)} KiB per call`;
+    const levels = settled(resident);
+    const slope = trend(levels);
     console.log(
-      `turnover: ${placed} calls in ${minutes} min; second half: resident ${levels.at(0)?.toFixed(0)} to ${levels.at(-1)?.toFixed(0)} MiB ` +
-        `(least ${Math.min(...levels).toFixed(0)}, most ${Math.max(...levels).toFixed(0)}), ` +
-        `slope ${perHour(points).toFixed(0)} MiB per hour or ${kibPerCall(points).toFixed(1)} KiB per call; ` +
-        `of it JavaScript heap and buffers ${perHour(heap).toFixed(0)} MiB per hour or ${kibPerCall(heap).toFixed(1)} KiB per call`,
+      `turnover: ${placed} calls in ${minutes} min; after the first quarter resident ${levels.at(0)?.[1].toFixed(0)} to ${levels.at(-1)?.[1].toFixed(0)} MiB ` +
+        `(least ${Math.min(...levels.map(([, mib]) => mib)).toFixed(0)}, most ${Math.max(...levels.map(([, mib]) => mib)).toFixed(0)}), ` +
+        `slope ${said(slope)} MiB per hour, ${perCall(slope)} (95 %): ${verdict(slope)}`,
     );
+    console.log(
+      `  least of each sixth of the whole run: ${floors(resident, 6)
+        .map((mib) => mib.toFixed(0))
+        .join(", ")} MiB`,
+    );
+    for (const name of inMiB.slice(1)) {
+      const part = trend(settled(details).map(({ at, figures }): Point => [at, columns[name]!(figures)]));
+      console.log(`  ${name.padEnd(15)} slope ${said(part)} MiB per hour, ${perCall(part)}: ${verdict(part)}`);
+    }
   } finally {
     abort.abort();
     await earshot.stop();
   }
 }
 
+const said = ({ perHour, margin }: Trend): string => `${perHour.toFixed(1)} ± ${margin.toFixed(1)}`;
+
+function verdict({ perHour, margin }: Trend): string {
+  if (Math.abs(perHour) <= margin) return "not to be told from none";
+  return perHour > 0 ? "grows" : "shrinks";
+}
+
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function residentMiB(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
-}
-
-/** Least squares. */
-function slope(points: readonly [number, number][]): number {
-  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
-  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
-  return points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-}
 
 await run();
 process.exit(0);

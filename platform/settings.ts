@@ -127,9 +127,9 @@ export const platformSettings = {
   tailBytes: setting({
     env: "EARSHOT_EVENT_LOG_TAIL_BYTES",
     schema: count(256 * 1024, 1024 * MiB),
-    default: 2 * MiB,
-    describe: "bytes per partition that stay in memory for readers at the head of the log, 256 kB to 1 GB",
-    atLimit: "older records are read from their file",
+    default: 24 * MiB,
+    describe: "bytes of all partitions together that stay in memory for readers at the head of the log, 256 kB to 1 GB",
+    atLimit: "the oldest records are read from their file",
   }),
   segmentBytes: setting({
     env: "EARSHOT_EVENT_LOG_SEGMENT_BYTES",

@@ -17,6 +17,10 @@ export class EventRing {
     this.#maxBytes = maxBytes;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The oldest batches go when there are too many bytes; the newest stays, whatever its size. */
   add(events: readonly PlacedEvent[], bytes: number): void {
     this.#batches.push({ events, bytes });

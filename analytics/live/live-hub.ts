@@ -71,6 +71,8 @@ export class LiveHub implements Component {
     };
     const gauge = metrics.gauge("earshot_live_clients", "Open live sockets");
     Object.assign(gauge, { collect: () => gauge.set([...this.#tenants.values()].reduce((sum, tenant) => sum + tenant.clients.size, 0)) });
+    const kept = metrics.gauge("earshot_live_kept_bytes", "Bytes of recent messages kept for clients that reconnect");
+    Object.assign(kept, { collect: () => kept.set([...this.#tenants.values()].reduce((sum, tenant) => sum + tenant.keptBytes, 0)) });
     options.calls.onEvent((tenant, event, place) => this.#take(tenant, event, place));
   }
 

@@ -275,6 +275,16 @@ test("the ring keeps what fits and forgets the oldest", () => {
   expect(ring.since(at(14))).toBeUndefined();
 });
 
+test("no more is kept than a client that comes back may be sent, whatever the setting", () => {
+  expect(settings.resumeBytes).toBeGreaterThan(settings.slowBytes);
+  for (let i = 0; i < 200; i++) {
+    add(partial("x".repeat(1000), `s${i}`));
+    tenant.flush();
+  }
+  expect(tenant.keptBytes).toBeLessThanOrEqual(settings.slowBytes);
+  expect(tenant.keptBytes).toBeGreaterThan(settings.slowBytes / 2);
+});
+
 test("what came before telling began is not known", () => {
   const ring = new EventRing(at(5), 100);
   expect([ring.since(at(4)), ring.since(at(5))]).toEqual([undefined, []]);

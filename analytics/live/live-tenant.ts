@@ -45,13 +45,19 @@ export class LiveTenant {
   #cancelFlush: (() => void) | undefined;
 
   constructor(options: LiveTenantOptions) {
-    this.#ring = new EventRing(options.toldFrom, options.settings.resumeBytes);
+    // Whoever missed more than a client may have unsent gets a snapshot: what is older is of use to nobody.
+    this.#ring = new EventRing(options.toldFrom, Math.min(options.settings.resumeBytes, options.settings.slowBytes));
     this.#positions = options.positions;
     this.#writeCursor = options.writeCursor;
     this.#clock = options.clock;
     this.#settings = options.settings;
     this.#calls = options.calls;
     this.#counters = options.counters;
+  }
+
+  /** Of recent messages, for clients that come back. */
+  get keptBytes(): number {
+    return this.#ring.bytes;
   }
 
   /** Written down as it is now: the call it may carry changes on. */

@@ -25,8 +25,9 @@ export const liveSettings = {
   resumeBytes: setting({
     env: "EARSHOT_LIVE_RESUME_BYTES",
     schema: whole(100_000, 1_000_000_000),
-    default: 8_000_000,
-    describe: "Recent messages kept per tenant and API process for clients that reconnect (bytes).",
+    default: 1_000_000,
+    describe:
+      "Recent messages kept per tenant and API process for clients that reconnect (bytes); no more than EARSHOT_LIVE_SLOW_BYTES of them, which is the most that a client is sent at once.",
     atLimit: "The oldest go; a client that was away for longer gets a new snapshot.",
   }),
   resumeWaitMs: setting({

@@ -31,6 +31,7 @@ import type { EventLog, LogHealth, LogRecord, Position, SubscribeOptions, Subscr
 import { batchHeaderBytes, maxKeyBytes, recordHeaderBytes } from "./record-format.ts";
 import { checkSize } from "./record-limits.ts";
 import { enforceRetention } from "./retention.ts";
+import { Tail } from "./tail.ts";
 
 export type EmbeddedEventLogOptions = {
   readonly directory: string;
@@ -44,6 +45,8 @@ export type Topic = { spec: TopicSpec; readonly partitions: readonly Partition[]
 type Queued = { topic: string; key: string; value: Uint8Array; resolve: (position: Position) => void; reject: (error: unknown) => void };
 
 const chunkBytes = 128 * 1024;
+/** What one round of writes gives back is taken again by the next; more would be memory that nobody needs. */
+const sparePoolChunks = 32;
 /** A dead letter is the record and what happened to it. */
 const deadLetterOverhead = 4096;
 const maxWaitingPublishes = 100_000;
@@ -82,7 +85,8 @@ class EmbeddedEventLog implements EventLog {
     );
     this.#context = {
       log,
-      pool: new ChunkPool(chunkBytes, Math.ceil((settings.tailBytes * 2) / chunkBytes)),
+      pool: new ChunkPool(chunkBytes, sparePoolChunks),
+      tail: new Tail(settings.tailBytes),
       bufferedBytes: 0,
       now: () => clock.now(),
       inSyncGate: createGate(2),
@@ -113,6 +117,7 @@ class EmbeddedEventLog implements EventLog {
         for (const group of [...this.#groups.values(), ...this.#privateGroups])
           for (const topic of group.topics) this.#metrics.lag.set({ topic, group: group.name }, group.lag(topic));
         this.#metrics.buffered.set(this.#context.bufferedBytes);
+        this.#metrics.tail.set(this.#context.tail.bytes);
         this.#storeOffsets();
       }),
       clock.every(settings.retentionIntervalMs, () => {
@@ -178,7 +183,7 @@ class EmbeddedEventLog implements EventLog {
         );
       if (stored === 0) await writeFile(countFile, String(spec.partitions));
       const segmentBytes = Math.max(64 * 1024, Math.min(settings.segmentBytes, Math.floor(spec.retentionBytes / spec.partitions / 4)));
-      const limits = { segmentBytes, tailBytes: settings.tailBytes, maxBatchBytes: this.#maxBatchBytes };
+      const limits = { segmentBytes, maxBatchBytes: this.#maxBatchBytes };
       const partitions = Array.from(
         { length: spec.partitions },
         (_, index) => new Partition(spec.name, index, join(topicDirectory, String(index)), limits, this.#context),

@@ -19,5 +19,6 @@ export function eventLogMetrics(metrics: Metrics) {
     dropped: metrics.counter("earshot_event_log_dropped_total", "Records passed over, as their error says", ["topic", "group", "code"]),
     lag: metrics.gauge("earshot_event_log_lag_records", "Records appended and not yet handled", ["topic", "group"]),
     buffered: metrics.gauge("earshot_event_log_buffered_bytes", "Bytes appended and not yet written"),
+    tail: metrics.gauge("earshot_event_log_tail_bytes", "Bytes in memory for readers at the head of the log, over all partitions"),
   };
 }

@@ -5,10 +5,10 @@ import type { Log } from "../log/log.ts";
 import type { Chunk, ChunkPool } from "./chunk.ts";
 import { batchHeaderBytes, recordHeaderBytes } from "./record-format.ts";
 import { baseOffsetOf, recoverSegment, SegmentFile } from "./segment-file.ts";
+import type { Tail } from "./tail.ts";
 
 export type PartitionLimits = {
   readonly segmentBytes: number;
-  readonly tailBytes: number;
   readonly maxBatchBytes: number;
 };
 
@@ -16,6 +16,7 @@ export type PartitionLimits = {
 export type WriteContext = {
   readonly log: Log;
   readonly pool: ChunkPool;
+  readonly tail: Tail;
   /** Appended and not yet in a file, over all partitions. */
   bufferedBytes: number;
   now(): number;
@@ -47,8 +48,8 @@ export class Partition {
   limits: PartitionLimits;
   readonly #context: WriteContext;
   #active: SegmentFile | undefined;
+  /** Oldest first; the last one is being filled. */
   #tail: Chunk[] = [];
-  #tailBytes = 0;
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #unsynced = new Set<SegmentFile>();
@@ -115,9 +116,10 @@ export class Partition {
     let chunk = this.#tail[this.#tail.length - 1];
     if (chunk === undefined || !chunk.hasRoom(key.length, value.length)) {
       chunk?.seal();
+      const filled = chunk !== undefined;
       chunk = this.#context.pool.take(this.next, batchHeaderBytes + recordHeaderBytes + key.length * 3 + value.length);
       this.#tail.push(chunk);
-      this.#tailBytes += chunk.bytes.length;
+      this.#context.tail.grew(this, chunk.bytes.length, filled);
     }
     const offset = this.next++;
     this.appendedKeys?.add(key);
@@ -188,7 +190,7 @@ export class Partition {
       });
       this.#rejectWaiters(this.#failing);
     }
-    this.#evict();
+    this.#context.tail.trim();
     for (const wake of this.onWritten) wake();
   }
 
@@ -298,15 +300,13 @@ export class Partition {
     for (const waiter of waiting) waiter.reject(error);
   }
 
-  /** Gives memory back, oldest first, where more than the tail is held and all of it is in the file. */
-  #evict(): void {
-    while (this.#tail.length > 1 && this.#tailBytes > this.limits.tailBytes) {
-      const oldest = this.#tail[0]!;
-      if (oldest.written < oldest.length) break;
-      this.#tail.shift();
-      this.#tailBytes -= oldest.bytes.length;
-      this.#context.pool.release(oldest);
-    }
+  /** Gives the memory of the oldest full chunk back. @returns its bytes; 0 where it is not all in the file yet */
+  dropOldestChunk(): number {
+    const oldest = this.#tail[0]!;
+    if (oldest.written < oldest.length) return 0;
+    this.#tail.shift();
+    this.#context.pool.release(oldest);
+    return oldest.bytes.length;
   }
 
   /** The chunk in memory that holds `offset`, if any does. */

@@ -64,6 +64,22 @@ describe("chDB in process", () => {
     expect(subject.started.limitation).toBeUndefined();
   });
 
+  it("keeps replaced parts no longer than the setting says, in no table", async () => {
+    const tables = await subject.started
+      .connection()
+      .query<{ name: string; definition: string }>(
+        "SELECT name, create_table_query AS definition FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'",
+        {},
+      );
+    expect(tables.length).toBeGreaterThan(9);
+    for (const { name, definition } of tables) {
+      expect(definition, name).toContain(`old_parts_lifetime = ${settings.replacedPartSeconds},`);
+      // The engine's own longest wait until it looks for them is five minutes.
+      expect(definition, name).toContain("max_cleanup_delay_period = 10");
+      expect(definition, name).toContain("fsync_part_directory = 1");
+    }
+  });
+
   it("ends a query that takes too long, in the engine too", async () => {
     const started = performance.now();
     const slow = subject.started
