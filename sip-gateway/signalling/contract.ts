@@ -172,6 +172,22 @@ const overEach = (transport: "udp" | "tcp"): Check[] => [
     open!.reply({ status: 200, body: answerBody });
     same((await client.wire.response("INVITE")).status, 200, "first");
   }),
+  check("a re-INVITE whose ACK is lost does not stand in the way of the next one", transport, async ({ app, client }) => {
+    await client.start(offer);
+    same((await client.invite(offer)).status, 200, "first, not acknowledged");
+    const second = await client.invite(offer);
+    same(second.status, 200, "second");
+    client.ack(second);
+    await until(() => app.happened.filter((what) => what === "ack").length === 2, "ACK of the second");
+    await pause(700);
+    const repeated = client.wire.inbox.filter((one) => one.status === 200 && headerOf(one, "cseq") !== headerOf(second, "cseq"));
+    same(repeated.length, 0, "repetitions of the first answer");
+  }),
+  check("a re-INVITE that comes while the ACK is to bring the answer to our offer waits", transport, async ({ client }) => {
+    await client.start(offer);
+    same((await client.invite({})).status, 200, "first, with our offer");
+    same((await client.invite(offer)).status >= 400, true, "second");
+  }),
   check("glare: a re-INVITE that crosses ours is answered 491", transport, async ({ app, client }) => {
     await client.start(offer);
     await until(() => app.happened.includes("ack"), "ACK");

@@ -23,6 +23,8 @@ export class DrachtioDialog implements SipDialog {
   /** Re-INVITEs that have no final answer yet, theirs and ours: one at a time (RFC 3261 14). */
   #isAnsweringInvite = false;
   #isInviting = false;
+  /** We answered a re-INVITE with an offer: its ACK brings the answer. */
+  #awaitsAnswer = false;
 
   /**
    * @param id Call-ID and the peer's tag: the server's own name of the dialog comes only after the 2xx has left
@@ -67,6 +69,7 @@ export class DrachtioDialog implements SipDialog {
 
   /** The ACK came, or will not come any more: BYE is allowed (RFC 3261 15). */
   acknowledged(): void {
+    this.#awaitsAnswer = false;
     this.#settle();
   }
 
@@ -77,16 +80,21 @@ export class DrachtioDialog implements SipDialog {
     return true;
   }
 
-  /** @returns the refusal of a re-INVITE while another one is under way (RFC 3261 14.2), undefined where it may go on: until `inviteAnswered` */
+  /**
+   * @returns the refusal of a re-INVITE while another one is under way (RFC 3261 14.2) or its answer is still to come (RFC 6337 4.3), undefined where
+   *   it may go on: until `inviteAnswered`
+   */
   inviteRefusal(retryAfterSeconds: number): SipReply | undefined {
     if (this.#isInviting) return { status: 491 };
-    if (this.#isAnsweringInvite) return { status: 500, headers: [["Retry-After", String(retryAfterSeconds)]] };
+    if (this.#isAnsweringInvite || this.#awaitsAnswer) return { status: 500, headers: [["Retry-After", String(retryAfterSeconds)]] };
     this.#isAnsweringInvite = true;
     return undefined;
   }
 
-  inviteAnswered(): void {
+  /** @param awaitsAnswer ours was an offer */
+  inviteAnswered(awaitsAnswer: boolean): void {
     this.#isAnsweringInvite = false;
+    this.#awaitsAnswer = awaitsAnswer;
   }
 
   async bye(headers: SipHeaders): Promise<SipResponse> {

@@ -257,7 +257,7 @@ export class DrachtioSignalling implements SipSignaling {
         handlers.onReinvite({
           request,
           reply: (reply) => {
-            dialog.inviteAnswered();
+            dialog.inviteAnswered(reply.status < 300 && request.body === "");
             this.#reply(replier, reply, peer, true);
           },
         });

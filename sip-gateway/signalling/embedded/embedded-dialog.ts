@@ -39,6 +39,8 @@ export class EmbeddedDialog implements SipDialog {
   /** The ACK came or will not come any more: BYE is allowed (RFC 3261 15). */
   #settled = false;
   #waitingForAck: (() => void)[] = [];
+  /** The re-INVITE that is or was handled last brought an offer; SIP.js, which sees no bodies, cannot tell. */
+  reinviteOffers = true;
 
   constructor(inner: SessionDialog, flow: Flow, handlers: SipDialogHandlers, host: DialogHost) {
     this.inner = inner;
@@ -69,6 +71,23 @@ export class EmbeddedDialog implements SipDialog {
     const waiting = this.#waitingForAck;
     this.#waitingForAck = [];
     for (const run of waiting) run();
+  }
+
+  /**
+   * A new re-INVITE has come. One that we have answered is over then, with its ACK or without: RFC 3261 14.2 refuses a second one only before the
+   * final answer to the first. SIP.js waits for the ACK, for the rest of the dialog where it is lost, and answers 500 meanwhile. Where the offer was
+   * ours the ACK brings the answer, and the new one has to wait (RFC 6337 4.3).
+   */
+  reinvited(): void {
+    const open = this.inner as unknown as {
+      reinviteUserAgentServer: { readonly transaction: { readonly state: TransactionState } } | undefined;
+      invite2xxTimer: ReturnType<typeof setTimeout> | undefined;
+    };
+    const { reinviteUserAgentServer: before } = open;
+    if (before === undefined || before.transaction.state === TransactionState.Proceeding || !this.reinviteOffers) return;
+    open.reinviteUserAgentServer = undefined;
+    clearTimeout(open.invite2xxTimer);
+    open.invite2xxTimer = undefined;
   }
 
   bye(headers: SipHeaders): Promise<SipResponse> {

@@ -188,9 +188,13 @@ export class RequestDispatcher {
           this.#core.replyStateless(message, { status: 400, reason: "Missing Contact" }, flow.peer);
           return;
         }
+        dialog.reinvited();
         inner.delegate = {
           ...inner.delegate,
-          onInvite: (server) => handlers.onReinvite(this.#reinvite(server as unknown as UserAgentServer, request, flow)),
+          onInvite: (server) => {
+            dialog.reinviteOffers = request.body !== "";
+            handlers.onReinvite(this.#reinvite(server as unknown as UserAgentServer, request, flow));
+          },
         };
         inner.receiveRequest(message);
         return;
