@@ -1,5 +1,6 @@
 /** Scenarios driven by sipp, an independent SIP implementation, over UDP and TCP, against each adapter of SIP signalling. */
 import { join } from "node:path";
+import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
 import { DrachtioServer, drachtioMissing } from "./testing/drachtio-server.ts";
 import { GatewayUnderTest } from "./testing/gateway-under-test.ts";
@@ -60,5 +61,18 @@ describe.skipIf(!installed).each(adapters)("sipp against $title", ({ adapter, mi
       externalCallId: "125:1",
       legs: [{ speakerReason: "single-stream", participants: [{ address: "sip:+15550100@as.example" }, { name: "Agent Smith" }] }],
     });
+  });
+
+  test.skipIf(missing !== "").each(["udp", "tcp"] as const)("a recording proxy that repeats its pause over %s", async (transport) => {
+    under = await startOn(adapter);
+    expect(await runScenario("recording-proxy", transport, 20)).toEqual({ code: 0, errors: "" });
+    expect(under.calls("callEnded").map((call) => call.termination)).toEqual(Array(20).fill("bye"));
+    expect(under.calls("callStarted")[0]?.legs).toMatchObject([
+      { label: "1", participant: { name: "Robert King" } },
+      { label: "0", participant: { address: "sip:2001@pbx.example" }, speaker: Speaker.AGENT },
+    ]);
+    const states = under.calls("callUpdated").map(({ legs }) => legs[0]?.state);
+    expect(states).toContain("paused");
+    expect(under.calls("callUpdated").at(-1)?.legs).toMatchObject([{ state: "active" }, { state: "active" }]);
   });
 });
