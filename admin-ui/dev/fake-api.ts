@@ -26,6 +26,8 @@ export interface FakeApiOptions {
   /** How fast scripted time goes. */
   speed?: number;
   mustChangePassword?: boolean;
+  /** The recording of a call that has ended is put together for so long. */
+  recordingTakesMs?: number;
   speechUsable?: boolean;
   role?: "supervisor" | "tenant_admin" | "super_admin";
 }
@@ -36,6 +38,8 @@ export interface FakeApi {
   cutConnections(): void;
   /** Refuses new live connections while true. */
   refuseLive: boolean;
+  /** Everybody must sign in again, as when the session's time is over; connections that are up stay. */
+  endSessions(): void;
   placed: string[];
   stop(): Promise<void>;
 }
@@ -65,6 +69,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
   const sockets = new Map<FakeSocket, { listening: string | null; at: number }>();
   /** Calls whose agent and caller were swapped. */
   const swapped = new Set<string>();
+  let cookie = 1;
   let cursor = 1;
   let serial = 0;
   const place = (script: (typeof scripts)[number], aheadMs: number) => {
@@ -102,7 +107,19 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
     up.delete(id);
     const ended = makeCall(id, Number(id.split("-")[1]), entry.startedAt, entry.whole.script, null);
     if (swapped.has(id)) flipCall(ended);
-    past.unshift({ ...ended, termination });
+    const whole = { ...ended, termination };
+    const takesMs = options.recordingTakesMs ?? 0;
+    past.unshift(takesMs === 0 ? whole : { ...whole, recording: null, stages: ["running", "done", "done", "running", "running"] });
+    if (takesMs > 0)
+      setTimeout(
+        () =>
+          past.splice(
+            past.findIndex((call) => call.id === id),
+            1,
+            whole,
+          ),
+        takesMs,
+      );
     return { type: "call.ended", callId: id, endedAt: new Date().toISOString(), termination, detail: "" };
   };
 
@@ -241,6 +258,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       .filter((call) => q === "" || ("hits" in call && call.hits.length > 0));
   };
 
+  const signedIn = (request: IncomingMessage) => (request.headers.cookie ?? "").includes(`fake=${cookie}`);
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? "/", "http://fake");
     const method = request.method ?? "GET";
@@ -268,7 +286,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       }
       if (method === "POST")
         return body.password === "secret"
-          ? json(200, session, { "set-cookie": "fake=1; Path=/; HttpOnly; SameSite=Strict" })
+          ? json(200, session, { "set-cookie": `fake=${cookie}; Path=/; HttpOnly; SameSite=Strict` })
           : fail(
               401,
               "wrong_credentials",
@@ -277,7 +295,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
             );
       if (method === "DELETE") return json(204, undefined, { "set-cookie": "fake=; Path=/; Max-Age=0" });
     }
-    if (!(request.headers.cookie ?? "").includes("fake=1")) return fail(401, "no_session", "You are not signed in.", "Sign in.");
+    if (!signedIn(request)) return fail(401, "no_session", "You are not signed in.", "Sign in.");
     if (path[0] === "session") return json(200, session);
     if (path[0] === "demo-calls") {
       const script = body.scenario === "service" ? service : body.scenario === "bad-line" ? badLine : billing;
@@ -417,7 +435,7 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
 
   const server: Server = createServer((request, response) => void handle(request, response));
   server.on("upgrade", (request, stream) => {
-    if (api.refuseLive || !(request.headers.cookie ?? "").includes("fake=1")) return void stream.destroy();
+    if (api.refuseLive || !signedIn(request)) return void stream.destroy();
     const socket = acceptWebSocket(request, stream);
     sockets.set(socket, { listening: null, at: 0 });
     socket.onClose = () => sockets.delete(socket);
@@ -447,6 +465,9 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     refuseLive: false,
     placed: [],
+    endSessions() {
+      cookie += 1;
+    },
     cutConnections() {
       for (const socket of [...sockets.keys()]) socket.close();
     },

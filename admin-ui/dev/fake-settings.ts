@@ -105,9 +105,24 @@ export function fakeSettings(): FakeSettings {
         id: `audit-${index}`,
         at: new Date(now - index * 2_700_000).toISOString(),
         actor: index % 3 === 0 ? "system" : "admin@localhost",
-        action: ["listen.started", "trunk.updated", "call.speakers", "session.started", "recording.read"][index % 5],
-        subject: ["call-1004", "Head office PBX", "call-1010", "admin@localhost", "call-1001"][index % 5],
-        details: index % 5 === 1 ? { maxCalls: [100, 200] } : {},
+        ...[
+          { action: "call.listen.start", subject: "call-1004", details: {} },
+          {
+            action: "trunk.change",
+            subject: "0a69ea95-74d4-4e87-b29a-f27fb4c378c0",
+            details: {
+              before: { name: "Head office PBX", maxCalls: 100, sourceNetworks: ["10.20.0.0/24"] },
+              after: { name: "Head office PBX", maxCalls: 200, sourceNetworks: ["10.20.0.0/24", "127.0.0.0/8"] },
+            },
+          },
+          { action: "call.speakers", subject: "call-1010", details: { legs: [] } },
+          { action: "session.begin", subject: "c31f6d86-61ef-4062-af92-ec161a117d42", details: { source: "192.0.2.30" } },
+          {
+            action: "dead_letter.replay",
+            subject: "letter-9",
+            details: { topic: "transcripts.v1", key: "call-1001", errorCode: "timeout" },
+          },
+        ][index % 5],
       })),
       queue: [
         letter(0, now - 130_000, { topic: "transcripts.v1", group: "ingest", errorCode: "event_schema_newer", key: "call-1003" }),

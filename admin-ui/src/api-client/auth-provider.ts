@@ -3,6 +3,9 @@ import type { Session } from "@earshot/proto/api/administration.ts";
 import type { AuthProvider } from "react-admin";
 import { ApiFailure, request } from "./request.ts";
 
+/** The door, when somebody was signed in until now. */
+export const sessionOverPath = "/login?over";
+
 let known: Session | null = null;
 let asking: Promise<Session> | null = null;
 
@@ -28,7 +31,8 @@ export const authProvider: AuthProvider = {
   async login({ email, password }: { email: string; password: string }) {
     known = null;
     known = await request<Session>("/session", { method: "POST", body: { email, password } });
-    return known.mustChangePassword ? { redirectTo: "/password" } : { redirectTo: "/live" };
+    // Else react-admin leads on to the page that was asked for: a link to a moment of a call survives the door.
+    return known.mustChangePassword ? { redirectTo: "/password" } : undefined;
   },
   async logout() {
     known = null;
@@ -46,7 +50,7 @@ export const authProvider: AuthProvider = {
   async checkError(error: { status?: number }) {
     if (error.status === 401) {
       known = null;
-      throw error;
+      throw Object.assign(new Error("The session is over."), { redirectTo: sessionOverPath });
     }
   },
   async getIdentity() {

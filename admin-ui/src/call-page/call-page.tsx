@@ -195,7 +195,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
 
 function NoRecording({ call }: { call: CallDetail }) {
   if (call.endedAt === null) return <>The recording appears here when the call has ended.</>;
-  if (call.stages[1] === "pending" || call.stages[1] === "running" || call.stages[2] === "running")
+  if (call.stages[0] === "pending" || call.stages[0] === "running")
     return <>The recording is being put together; it appears here by itself.</>;
   return (
     <>

@@ -57,6 +57,7 @@ export function FollowingTranscript({ ref, call, segments, error, player }: Prop
     const word = (event.target as HTMLElement).closest<HTMLElement>(".word");
     if (word?.dataset.at !== undefined) seek(Number(word.dataset.at));
   };
+  const coming = call.endedAt !== null && (call.stages[2] === "pending" || call.stages[2] === "running");
   const onSeek = useCallback((ms: number) => seek(ms), [seek]);
   const touch = () => {
     touchedAt.current = performance.now();
@@ -68,7 +69,12 @@ export function FollowingTranscript({ ref, call, segments, error, player }: Prop
           <ErrorNote title="The transcript could not be loaded." error={error} />
         </div>
       )}
-      {segments.length === 0 && error === null && (
+      {coming && (
+        <p className="words-coming small muted" role="status">
+          The speech engine is still at work on this call; more words appear here by themselves.
+        </p>
+      )}
+      {segments.length === 0 && error === null && !coming && (
         <div className="empty">
           <h2>There are no words</h2>
           <p>

@@ -1,14 +1,14 @@
-import BookmarkBorder from "@mui/icons-material/BookmarkBorderOutlined";
+import CheckBoxOutlineBlank from "@mui/icons-material/CheckBoxOutlineBlankOutlined";
+import CheckBoxIcon from "@mui/icons-material/CheckBoxOutlined";
 import DownloadOutlined from "@mui/icons-material/DownloadOutlined";
 import SearchOutlined from "@mui/icons-material/SearchOutlined";
 import ViewColumnOutlined from "@mui/icons-material/ViewColumnOutlined";
 import Button from "@mui/material/Button";
-import Checkbox from "@mui/material/Checkbox";
 import Menu from "@mui/material/Menu";
 import MenuItem from "@mui/material/MenuItem";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { useSearchParams } from "react-router-dom";
+import { Link, useSearchParams } from "react-router-dom";
 import { request } from "../api-client/request.ts";
 import { zoneName } from "../format/time.ts";
 import { plural } from "../format/words.ts";
@@ -20,6 +20,7 @@ import { type Column, columns } from "./columns.tsx";
 import { exportCsv } from "./csv-export.ts";
 import { FilterChips } from "./filter-chips.tsx";
 import { readFilters } from "./filters.ts";
+import { SavedViews } from "./saved-views.tsx";
 import { useStoredChoice } from "./stored-choice.ts";
 import type { CallListItem, CallStatistics } from "./types.ts";
 import "./calls.css";
@@ -80,11 +81,11 @@ export default function CallListPage() {
           CSV
         </Button>
       </div>
-      <CallStatisticsStrip statistics={statistics.data} error={statistics.error} set={set} />
       <div className="call-tools">
         <WordSearch value={filters.q ?? ""} onSearch={(q) => set({ q })} />
         <FilterChips filters={filters} set={set} />
       </div>
+      <CallStatisticsStrip statistics={statistics.data} error={statistics.error} set={set} />
       <div className={`panel ${list.isPlaceholderData ? "is-stale" : ""}`} aria-busy={list.isFetching}>
         {list.error !== null && (
           <div style={{ padding: 16 }}>
@@ -97,11 +98,16 @@ export default function CallListPage() {
             <h2>{Object.keys(filters).length === 0 ? "No call yet" : "No call fits these filters"}</h2>
             <p>
               {Object.keys(filters).length === 0
-                ? "A call appears here with its first packet. Place a demo call from the live board to see one."
+                ? "A call appears here with its first packet."
                 : filters.q !== undefined
                   ? "Every word must have been said in the call. Fewer words, or without quotation marks, find more."
-                  : "Take one away."}
+                  : "Take one away, or widen it."}
             </p>
+            {Object.keys(filters).length === 0 && (
+              <Button variant="outlined" component={Link} to="/live">
+                Place a demo call, or see what to connect
+              </Button>
+            )}
             {Object.keys(filters).length > 0 && (
               <Button variant="outlined" onClick={() => setParams(new URLSearchParams())}>
                 Clear all filters
@@ -202,77 +208,10 @@ function ColumnChoice({ chosen, onChoose }: { chosen: string[]; onChoose: (colum
       <Menu open={anchor !== null} anchorEl={anchor} onClose={() => setAnchor(null)}>
         {columns.map((column) => (
           <MenuItem key={column.id} onClick={() => toggle(column)} role="menuitemcheckbox" aria-checked={chosen.includes(column.id)}>
-            <Checkbox
-              size="small"
-              checked={chosen.includes(column.id)}
-              tabIndex={-1}
-              disableRipple
-              sx={{ p: 0, mr: 1 }}
-              slotProps={{ input: { "aria-hidden": true } }}
-            />
-            {column.id.endsWith("Sentiment") ? `${column.label}'s sentiment` : column.label}
+            {chosen.includes(column.id) ? <CheckBoxIcon color="primary" /> : <CheckBoxOutlineBlank className="faint" />}
+            {column.label}
           </MenuItem>
         ))}
-      </Menu>
-    </>
-  );
-}
-
-interface SavedView {
-  name: string;
-  search: string;
-}
-
-function SavedViews({ search, onOpen }: { search: string; onOpen: (search: string) => void }) {
-  const [views, setViews] = useStoredChoice<SavedView[]>("earshot.call-views", []);
-  const [anchor, setAnchor] = useState<HTMLElement | null>(null);
-  const [name, setName] = useState("");
-  const current = views.find((view) => view.search === search);
-  const save = () => {
-    const trimmed = name.trim();
-    if (trimmed === "") return;
-    setViews([...views.filter((view) => view.name !== trimmed), { name: trimmed, search }]);
-    setName("");
-    setAnchor(null);
-  };
-  return (
-    <>
-      <Button variant="outlined" startIcon={<BookmarkBorder />} onClick={(event) => setAnchor(event.currentTarget)} aria-haspopup="menu">
-        {current?.name ?? "Views"}
-      </Button>
-      <Menu open={anchor !== null} anchorEl={anchor} onClose={() => setAnchor(null)}>
-        {views.map((view) => (
-          <MenuItem
-            key={view.name}
-            selected={view.search === search}
-            onClick={() => {
-              onOpen(view.search);
-              setAnchor(null);
-            }}
-          >
-            {view.name}
-          </MenuItem>
-        ))}
-        {current !== undefined && (
-          <MenuItem onClick={() => setViews(views.filter((view) => view !== current))}>Remove “{current.name}”</MenuItem>
-        )}
-        <li className="view-save">
-          <input
-            className="plain-input"
-            placeholder="Name these filters"
-            aria-label="Name of the view"
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-            onKeyDown={(event) => {
-              event.stopPropagation();
-              if (event.key === "Enter") save();
-              if (event.key === "Escape") setAnchor(null);
-            }}
-          />
-          <Button variant="contained" disabled={name.trim() === ""} onClick={save}>
-            Save
-          </Button>
-        </li>
       </Menu>
     </>
   );

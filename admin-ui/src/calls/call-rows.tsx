@@ -75,7 +75,7 @@ export function CallRows({ calls, columns, sort, order, onSort }: Props) {
                 onFocus={() => setAt(index)}
               >
                 {columns.map((column) => (
-                  <td key={column.id} className={column.numeric ? "num" : undefined} data-label={column.label}>
+                  <td key={column.id} className={column.numeric ? "num" : undefined} data-label={column.label} data-column={column.id}>
                     {column.cell(call)}
                   </td>
                 ))}
@@ -121,7 +121,7 @@ function NarrowSort({ columns, sort, order, onSort }: Omit<Props, "calls">) {
             (column) =>
               column.sort !== undefined && (
                 <option key={column.id} value={column.sort}>
-                  {column.id.endsWith("Sentiment") ? `${column.label}'s sentiment` : column.label}
+                  {column.label}
                 </option>
               ),
           )}

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type KeyboardEvent, type ReactNode, useState } from "react";
 import { signed, toneOf } from "../format/sentiment.ts";
 import { dayName, duration, spokenDuration, timeZone } from "../format/time.ts";
 import { percent, plural } from "../format/words.ts";
@@ -36,7 +36,7 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
       <Figure
         label="Calls"
         value={statistics.calls.toLocaleString("en-GB")}
-        note={`${spokenDuration(statistics.totalDurationMs)} in all`}
+        note={statistics.calls === 0 ? "none yet" : `${spokenDuration(statistics.totalDurationMs)} in all`}
         onClick={() => set({ sort: "startedAt", order: null })}
       />
       <Figure
@@ -54,13 +54,14 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
       <Figure
         label="Mean MOS"
         value={statistics.meanMos?.toFixed(2) ?? "–"}
-        note="of worst legs; 4.41 at best"
+        note="4.41 is best"
+        title="Mean over the calls of the mean opinion score of each call's worst leg; G.711 reaches 4.41 at best"
         onClick={() => set({ sort: "mos", order: "asc" })}
       />
       <Figure
         label="With alerts"
         value={statistics.withAlerts.toLocaleString("en-GB")}
-        note={`${percent(statistics.calls === 0 ? null : statistics.withAlerts / statistics.calls)} of calls`}
+        note={statistics.calls === 0 ? "none" : `${percent(statistics.withAlerts / statistics.calls)} of calls`}
         onClick={() => set({ hasAlerts: "true" })}
       />
       <DayChart days={statistics.perDay} onDay={(day) => set(dayBounds(day, timeZone()))} />
@@ -68,9 +69,17 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
   );
 }
 
-function Figure({ label, value, note, onClick }: { label: string; value: string; note: ReactNode; onClick: () => void }) {
+interface FigureProps {
+  label: string;
+  value: string;
+  note: ReactNode;
+  title?: string;
+  onClick: () => void;
+}
+
+function Figure({ label, value, note, title, onClick }: FigureProps) {
   return (
-    <button type="button" className="plain-button stat-cell" onClick={onClick}>
+    <button type="button" className="plain-button stat-cell" onClick={onClick} title={title}>
       <span className="stat-label">{label}</span>
       <b>{value}</b>
       <span className="faint small clip">{note}</span>
@@ -85,18 +94,32 @@ function DayChart({ days, onDay }: { days: CallStatistics["perDay"]; onDay: (day
   const most = Math.max(1, ...shown.map((day) => day.calls));
   const first = shown[0];
   const last = shown[shown.length - 1];
+  const [at, setAt] = useState(Number.POSITIVE_INFINITY);
+  const tabStop = Math.min(at, shown.length - 1);
+  // One stop for the Tab key, not thirty: arrows move along the days.
+  const onKey = (event: KeyboardEvent<HTMLDivElement>) => {
+    const steps: Record<string, number> = { ArrowRight: tabStop + 1, ArrowLeft: tabStop - 1, Home: 0, End: shown.length - 1 };
+    const to = steps[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const index = Math.max(0, Math.min(shown.length - 1, to));
+    setAt(index);
+    (event.currentTarget.children[index] as HTMLElement | undefined)?.focus();
+  };
   return (
     <figure className="day-chart">
       <figcaption className="spread">
         <span className="stat-label">Calls per day</span>
-        <span className="faint small">at most {most.toLocaleString("en-GB")}</span>
+        {shown.length > 0 && <span className="faint small">at most {most.toLocaleString("en-GB")}</span>}
       </figcaption>
-      <div className="day-bars">
-        {shown.map((day) => (
+      <div className="day-bars" role="toolbar" aria-label="Calls per day; arrow keys move, Enter shows a day" onKeyDown={onKey}>
+        {shown.map((day, index) => (
           <button
             key={day.day}
             type="button"
             className="day-bar"
+            tabIndex={index === tabStop ? 0 : -1}
+            onFocus={() => setAt(index)}
             onClick={() => onDay(day.day)}
             aria-label={`${dayName(day.day)}: ${plural(day.calls, "call")}. Show them`}
             title={`${dayName(day.day)}: ${plural(day.calls, "call")}${day.meanCallerSentiment === null ? "" : `, callers' sentiment ${signed(day.meanCallerSentiment)}`}`}

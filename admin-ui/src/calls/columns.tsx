@@ -45,14 +45,14 @@ export const columns: readonly Column[] = [
   { id: "attention", label: "Attention", sort: "attention", usual: true, cell: (call) => <AttentionMark score={call.attention} /> },
   {
     id: "callerSentiment",
-    label: "Caller",
+    label: "Caller sentiment",
     sort: "callerSentiment",
     usual: true,
     cell: (call) => <SentimentMark score={call.callerSentiment} prefix="Caller's sentiment: " />,
   },
   {
     id: "agentSentiment",
-    label: "Agent",
+    label: "Agent sentiment",
     sort: "agentSentiment",
     usual: false,
     cell: (call) => <SentimentMark score={call.agentSentiment} prefix="Agent's sentiment: " />,

@@ -43,6 +43,10 @@ export const clockTime = (iso: string): string => format({ hour: "2-digit", minu
 export const dayTime = (iso: string): string =>
   format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
 
+/** `20 Nov, 14:03:22` */
+export const secondTime = (iso: string): string =>
+  format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(iso));
+
 /** `Fri 20 November 2026, 14:03:22 CET`: exact, with the zone. */
 export const exactTime = (iso: string): string =>
   format({

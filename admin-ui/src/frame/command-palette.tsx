@@ -37,6 +37,7 @@ const settingsPages: [string, string][] = [
   ["API keys", "/settings/api-keys"],
   ["Tenant", "/settings/tenant"],
   ["System status", "/settings/status"],
+  ["Queue", "/settings/queue"],
   ["Audit log", "/settings/audit"],
 ];
 
@@ -169,7 +170,7 @@ function useCommands(text: string, onClose: () => void): Command[] {
   const other = currentMode() === "dark" ? "light" : "dark";
   action("theme", `Switch to the ${other} theme`, () => chooseTheme(other));
   action("password", "Change password", () => navigate("/password"));
-  action("out", "Sign out", () => void logout());
+  action("out", "Sign out", () => void logout({}, undefined, false));
   if (wanted !== "") {
     commands.push({
       id: "words",

@@ -12,6 +12,7 @@ import { ErrorNote } from "./error-note.tsx";
 import { ListenBar } from "./listen-bar.tsx";
 import { Logo } from "./logo.tsx";
 import { maySet, SessionContext } from "./session-context.ts";
+import { useSessionOver } from "./session-over.ts";
 import { PageSkeleton } from "./skeleton.tsx";
 import { TopBar } from "./top-bar.tsx";
 import "./frame.css";
@@ -24,6 +25,7 @@ export function Frame({ children }: CoreLayoutProps) {
     refetch,
   } = useQuery({ queryKey: ["session"], queryFn: currentSession, staleTime: Number.POSITIVE_INFINITY, retry: false });
   const logout = useLogout();
+  useSessionOver();
   const ready = session !== undefined && !session.mustChangePassword;
   useEffect(() => {
     if (!ready) return;
@@ -62,11 +64,9 @@ export function Frame({ children }: CoreLayoutProps) {
         </nav>
         <TopBar />
         <main className="main" id="main" tabIndex={-1}>
-          <div className="grow">
-            <Suspense fallback={<PageSkeleton />}>{children}</Suspense>
-          </div>
-          <ListenBar />
+          <Suspense fallback={<PageSkeleton />}>{children}</Suspense>
         </main>
+        <ListenBar />
       </div>
       <Notification />
     </SessionContext.Provider>

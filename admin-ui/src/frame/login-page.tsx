@@ -1,11 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLogin } from "react-admin";
+import { useLocation } from "react-router-dom";
 import { Door, DoorField } from "./door.tsx";
 
 export function LoginPage() {
   const login = useLogin();
   const queries = useQueryClient();
+  const over = new URLSearchParams(useLocation().search).has("over");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const submit = async () => {
@@ -16,6 +18,7 @@ export function LoginPage() {
   return (
     <Door
       title="Sign in"
+      intro={over && <p className="muted">Your session is over. Sign in again to go on where you were.</p>}
       action={["Sign in", "Signing in"]}
       submit={submit}
       failure={{ title: "You are not signed in.", loss: "" }}

@@ -1,5 +1,6 @@
 import NotificationsOutlined from "@mui/icons-material/NotificationsOutlined";
 import SearchOutlined from "@mui/icons-material/SearchOutlined";
+import Divider from "@mui/material/Divider";
 import IconButton from "@mui/material/IconButton";
 import Menu from "@mui/material/Menu";
 import MenuItem from "@mui/material/MenuItem";
@@ -8,7 +9,8 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { useLogout } from "react-admin";
 import { Link, useNavigate } from "react-router-dom";
 import { ago, duration, exactTime, zoneName } from "../format/time.ts";
-import { retryLive, useAlerts, useConnection, useNow } from "../live-connection/live-connection.ts";
+import { agentOf, callerOf } from "../format/words.ts";
+import { retryLive, useAlerts, useConnection, useLiveCall, useNow } from "../live-connection/live-connection.ts";
 import { AlertIcon } from "../marks/alert-icon.tsx";
 import { chooseTheme, type ThemeChoice, useThemeChoice } from "../theme/theme-mode.ts";
 import { useSession } from "./session-context.ts";
@@ -43,13 +45,7 @@ export function TopBar() {
           {zoneName()}
         </span>
       </div>
-      <button
-        type="button"
-        className="search-button"
-        onClick={() => setPalette(true)}
-        aria-label="Search calls, pages and actions"
-        aria-keyshortcuts="Control+K"
-      >
+      <button type="button" className="search-button" onClick={() => setPalette(true)} aria-keyshortcuts="Control+K">
         <SearchOutlined />
         <span className="grow clip">Find a call, a page, an action</span>
         <kbd>Ctrl K</kbd>
@@ -141,6 +137,7 @@ function AlertsMenu() {
                   <span className="faint small" title={exactTime(alert.raisedAt)}>
                     {ago(alert.raisedAt, now)}
                   </span>
+                  <AlertCall id={alert.callId} />
                 </Link>
               </li>
             ))}
@@ -148,6 +145,18 @@ function AlertsMenu() {
         </section>
       </Popover>
     </>
+  );
+}
+
+/** Whose call it is, as long as this page knows the call. */
+function AlertCall({ id }: { id: string }) {
+  const call = useLiveCall(id);
+  if (call === undefined) return null;
+  return (
+    <span className="alert-whose muted small clip">
+      {agentOf(call)} and {callerOf(call)}
+      {call.ended !== null && ", ended"}
+    </span>
   );
 }
 
@@ -171,14 +180,9 @@ function PersonMenu() {
     .toUpperCase();
   return (
     <>
-      <button
-        type="button"
-        className="person-button"
-        onClick={(event) => setAnchor(event.currentTarget)}
-        aria-haspopup="menu"
-        aria-label={`${user.name || user.email}: theme, password, sign out`}
-      >
+      <button type="button" className="person-button" onClick={(event) => setAnchor(event.currentTarget)} aria-haspopup="menu">
         {initials}
+        <span className="sr-only"> {user.name || user.email}: theme, password, sign out</span>
       </button>
       <Menu
         open={anchor !== null}
@@ -187,18 +191,23 @@ function PersonMenu() {
         anchorOrigin={{ vertical: "bottom", horizontal: "right" }}
         transformOrigin={{ vertical: "top", horizontal: "right" }}
       >
-        <li className="small muted" style={{ padding: "6px 12px 8px", borderBottom: "1px solid var(--line)", marginBottom: 4 }}>
+        <li role="presentation" className="small muted menu-head">
           {user.email}
         </li>
         {themes.map(([value, label]) => (
-          <MenuItem key={value} selected={choice === value} onClick={() => chooseTheme(value)}>
+          <MenuItem
+            key={value}
+            role="menuitemradio"
+            aria-checked={choice === value}
+            selected={choice === value}
+            onClick={() => chooseTheme(value)}
+          >
             {label}
-            {choice === value && <span className="sr-only">chosen</span>}
           </MenuItem>
         ))}
-        <li style={{ borderTop: "1px solid var(--line)", margin: "4px 0" }} aria-hidden="true" />
+        <Divider component="li" sx={{ my: "4px" }} />
         <MenuItem onClick={() => navigate("/password")}>Change password</MenuItem>
-        <MenuItem onClick={() => void logout()}>Sign out</MenuItem>
+        <MenuItem onClick={() => void logout({}, undefined, false)}>Sign out</MenuItem>
       </Menu>
     </>
   );

@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router-dom";
-import { signed } from "../format/sentiment.ts";
+import { attentionTone, signed } from "../format/sentiment.ts";
 import { duration, spokenDuration } from "../format/time.ts";
-import { agentOf } from "../format/words.ts";
+import { agentOf, plural } from "../format/words.ts";
 import { liveStore, useAlerts, useCallIds, useNow } from "../live-connection/live-connection.ts";
 import { SentimentMark } from "../marks/sentiment-mark.tsx";
 import { latestCallerSentiment } from "./board-rank.ts";
@@ -27,6 +27,7 @@ export function BoardSummary() {
   }
   const waitMs = waiting?.conversation?.currentSilenceMs ?? 0;
   const recent = alerts.filter((alert) => now - Date.parse(alert.raisedAt) < alertWindowMs);
+  const needing = up.filter((call) => attentionTone(call.attention) === "negative").length;
   const critical = recent.filter((alert) => alert.severity === "critical").length;
   return (
     <dl className="board-summary">
@@ -34,7 +35,13 @@ export function BoardSummary() {
         label="Calls up"
         to="/calls?live=true"
         value={String(up.length)}
-        note={up.length === 0 ? "Waiting for the first" : `${up.filter((call) => call.attention >= 70).length} need somebody now`}
+        note={
+          up.length === 0
+            ? "Waiting for the first"
+            : needing === 0
+              ? "None needs somebody now"
+              : `${plural(needing, "needs", "need")} somebody now`
+        }
       />
       <Figure
         label="Longest wait"
@@ -74,22 +81,17 @@ interface FigureProps {
 }
 
 function Figure({ label, value, note, to, mark, title }: FigureProps) {
-  const body = (
-    <>
+  return (
+    <div className="summary-cell">
       <dt>{label}</dt>
       <dd title={title}>
         <b>{value}</b>
         {mark}
-        <span className="faint clip">{note}</span>
+        <span className="faint clip" title={note}>
+          {note}
+        </span>
+        {to !== null && <Link to={to} className="summary-link" aria-label={`${label}: ${value}. Show the calls`} />}
       </dd>
-    </>
-  );
-  return to === null ? (
-    <div className="summary-cell">{body}</div>
-  ) : (
-    <div className="summary-cell">
-      {body}
-      <Link to={to} className="summary-link" aria-label={`${label}: ${value}. Show the calls`} />
     </div>
   );
 }

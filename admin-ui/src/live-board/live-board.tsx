@@ -1,6 +1,6 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a virtualised grid of positioned rows has no table to be
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router-dom";
 import { agentOf, plural } from "../format/words.ts";
 import { SkeletonRows } from "../frame/skeleton.tsx";
@@ -117,6 +117,27 @@ function focusRow(box: HTMLElement | null, id: string, frames: number): void {
   });
 }
 
+const pageScroller = () => document.getElementById("main");
+
+/** How far below the top of the page's scroller the rows begin, px; 0 where they have a scroller of their own. */
+function useHeightAbove(list: RefObject<HTMLElement | null>, narrow: boolean): number {
+  const [above, setAbove] = useState(0);
+  useLayoutEffect(() => {
+    const page = pageScroller();
+    if (!narrow || page === null) return setAbove(0);
+    const measure = () => {
+      if (list.current !== null)
+        setAbove(Math.round(list.current.getBoundingClientRect().top - page.getBoundingClientRect().top + page.scrollTop));
+    };
+    measure();
+    // Notes above come and go: each changes the height of what the page scrolls.
+    const observer = new ResizeObserver(measure);
+    for (const part of page.children) observer.observe(part);
+    return () => observer.disconnect();
+  }, [list, narrow]);
+  return above;
+}
+
 function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: (sort: BoardSort) => void }) {
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
@@ -125,9 +146,12 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
   const [focused, setFocused] = useState<string | null>(null);
   const [pointerIn, setPointerIn] = useState(false);
   const { order } = shown;
+  const above = useHeightAbove(scroller, narrow);
   const rows = useVirtualizer({
     count: order.length,
-    getScrollElement: () => scroller.current,
+    // Cards scroll with their page, rows in their panel.
+    getScrollElement: () => (narrow ? pageScroller() : scroller.current),
+    scrollMargin: above,
     estimateSize: () => (narrow ? cardHeight : rowHeight),
     getItemKey: (index) => order[index] ?? index,
     overscan: 6,
@@ -168,7 +192,7 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
   return (
     <>
       <div
-        className="panel board"
+        className={`panel board ${!narrow && rows.getTotalSize() > (rows.scrollRect?.height ?? 0) ? "scrolls" : ""}`}
         role="grid"
         aria-label="Live calls"
         aria-rowcount={order.length + 1}
@@ -215,7 +239,7 @@ function Rows({ shown, sort, onSort }: { shown: Shown; sort: BoardSort; onSort: 
                   key={id}
                   id={id}
                   index={item.index}
-                  top={item.start}
+                  top={item.start - above}
                   height={item.size}
                   card={narrow}
                   tabStop={id === tabStop}

@@ -1,5 +1,5 @@
 /** Is somebody upset, or do they just not hear each other? Reads the caller's mood beside the worst leg's line. */
-import { type Tone, toneOf } from "../format/sentiment.ts";
+import { mosWord, type Tone, toneOf } from "../format/sentiment.ts";
 import { latestCallerSentiment } from "../live-board/board-rank.ts";
 import type { BoardCall } from "../live-connection/live-store.ts";
 import { worstLine } from "../marks/line-mark.tsx";
@@ -34,7 +34,14 @@ export function verdictOf(call: BoardCall): Verdict {
       why: `The caller is upset, and the line is bad (${mos}). Mend the line before judging the talk.`,
     };
   if (badLine) return { tone: "uneasy", title: "A bad line", why: `${mos}; the caller bears it so far.` };
+  const fair = mosWord(line.mos) === "Fair";
+  if (badMood && fair)
+    return {
+      tone: "uneasy",
+      title: "More the conversation",
+      why: `The caller is upset; the line is only fair (${mos}) and may add to it.`,
+    };
   if (badMood)
     return { tone: "uneasy", title: "The conversation, not the line", why: `The caller is upset over a line that is fine (${mos}).` };
-  return { tone: "positive", title: "Neither", why: `The line is fine (${mos}), and nobody is upset.` };
+  return { tone: "positive", title: "Neither", why: `The line is ${fair ? "fair" : "fine"} (${mos}), and nobody is upset.` };
 }

@@ -32,9 +32,12 @@ export function LiveFacts({ call }: { call: BoardCall }) {
                     {leg.state === "paused" && ", paused"}
                   </span>
                 </div>
-                <div className="faint small clip" title={`Taken for the ${leg.speaker} by: ${speakerReasonText(leg)}`}>
-                  {leg.address !== "" && `${leg.address} · `}by {speakerReasonText(leg)}
-                </div>
+                {leg.address !== "" && (
+                  <div className="faint small clip" title={leg.address}>
+                    {leg.address}
+                  </div>
+                )}
+                <div className="faint small">by {speakerReasonText(leg)}</div>
               </li>
             ))}
         </ul>
@@ -45,7 +48,7 @@ export function LiveFacts({ call }: { call: BoardCall }) {
         )}
         <dl className="facts">
           <dt>From</dt>
-          <dd className="clip">{[call.trunkName, call.source].filter((part) => part !== "").join(", ")}</dd>
+          <dd className="break">{[call.trunkName, call.source].filter((part) => part !== "").join(", ")}</dd>
           <dt>Direction</dt>
           <dd>{directionName[call.direction]}</dd>
           <dt>Since</dt>

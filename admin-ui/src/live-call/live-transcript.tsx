@@ -61,8 +61,9 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
     if (box !== null) box.scrollTop = box.scrollHeight;
   };
   return (
-    <section className="live-words" aria-label="Transcript">
-      <div className="live-scroll" ref={scroller} onScroll={onScroll} tabIndex={-1}>
+    <div className="live-words">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: without a pointer it is scrolled by the arrow keys */}
+      <section className="live-scroll" aria-label="Transcript" ref={scroller} onScroll={onScroll} tabIndex={0}>
         {error !== null && (
           <div style={{ padding: 16 }}>
             <ErrorNote
@@ -97,7 +98,7 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
             />
           ))}
         </ol>
-      </div>
+      </section>
       {!following && (
         <button type="button" className="back-to-live" onClick={backToLive}>
           <ArrowDownward />
@@ -105,7 +106,7 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
         </button>
       )}
       <PoliteWords segments={segments} />
-    </section>
+    </div>
   );
 }
 

@@ -2,11 +2,15 @@ import type { ReactNode } from "react";
 import { ErrorNote } from "../frame/error-note.tsx";
 import { SkeletonRows } from "../frame/skeleton.tsx";
 
-export interface PanelColumn {
+export interface PanelColumn<T> {
   label: string;
   numeric?: boolean;
   /** Named for screen readers only: a column of buttons. */
   unseen?: boolean;
+  className?: string;
+  /** Where it is cut, or in other words: shown on hover. */
+  title?(item: T): string | undefined;
+  cell(item: T): ReactNode;
 }
 
 interface Props<T> {
@@ -19,13 +23,14 @@ interface Props<T> {
   skeleton: { rows: number; height: number };
   /** What stands there when the list is empty. */
   empty: ReactNode;
-  columns: readonly PanelColumn[];
-  /** One `tr`, with its key. */
-  row(item: T): ReactNode;
+  columns: readonly PanelColumn<T>[];
+  keyOf(item: T): string;
+  /** A click anywhere in a row; the first cell must hold a button for the keyboard. */
+  onOpen?(item: T): void;
 }
 
 /** A list of the settings as a table, in each state it can be in: awaited, not loaded, empty, there. */
-export function ListPanel<T>({ caption, failure, list, skeleton, empty, columns, row }: Props<T>) {
+export function ListPanel<T>({ caption, failure, list, skeleton, empty, columns, keyOf, onOpen }: Props<T>) {
   return (
     <div className="panel">
       {list.error !== null && (
@@ -37,7 +42,7 @@ export function ListPanel<T>({ caption, failure, list, skeleton, empty, columns,
       {list.data?.length === 0 && empty}
       {list.data !== undefined && list.data.length > 0 && (
         <div className="table-scroll">
-          <table className="table">
+          <table className="table cards">
             <caption className="sr-only">{caption}</caption>
             <thead>
               <tr>
@@ -48,7 +53,23 @@ export function ListPanel<T>({ caption, failure, list, skeleton, empty, columns,
                 ))}
               </tr>
             </thead>
-            <tbody>{list.data.map(row)}</tbody>
+            <tbody>
+              {list.data.map((item) => (
+                <tr key={keyOf(item)} className={onOpen && "link"} onClick={onOpen && (() => onOpen(item))}>
+                  {columns.map((column) => (
+                    <td
+                      key={column.label}
+                      className={`${column.numeric ? "num" : ""} ${column.className ?? ""}`}
+                      // Where rows are cards each value carries its name.
+                      data-label={column.unseen ? "" : column.label}
+                      title={column.title?.(item)}
+                    >
+                      {column.cell(item)}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
           </table>
         </div>
       )}

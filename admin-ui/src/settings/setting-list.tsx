@@ -5,14 +5,8 @@ import { useGetList } from "react-admin";
 import { plural } from "../format/words.ts";
 import { EditDialog } from "./edit-dialog.tsx";
 import type { Field } from "./fields.tsx";
-import { ListPanel } from "./list-panel.tsx";
+import { ListPanel, type PanelColumn } from "./list-panel.tsx";
 import { Pager } from "./pager.tsx";
-
-export interface SettingColumn<T> {
-  label: string;
-  numeric?: boolean;
-  cell(item: T): ReactNode;
-}
 
 interface Props<T extends { id: string }> {
   /** The API's name of the list. */
@@ -22,7 +16,7 @@ interface Props<T extends { id: string }> {
   intro: ReactNode;
   noun: string;
   sort: string;
-  columns: readonly SettingColumn<T>[];
+  columns: readonly PanelColumn<T>[];
   fields: readonly Field[];
   /** What a new one begins with. */
   blank: Record<string, unknown>;
@@ -84,7 +78,7 @@ export function SettingList<T extends { id: string }>({
           }}
         />
       )}
-      <ListPanel
+      <ListPanel<T>
         caption={title}
         failure={`${title} could not be loaded.`}
         list={list}
@@ -95,22 +89,20 @@ export function SettingList<T extends { id: string }>({
             <p>{q === "" ? empty : "Search for something else."}</p>
           </div>
         }
-        columns={columns}
-        row={(item) => (
-          <tr key={item.id} className="link" onClick={() => setEditing(item)}>
-            {columns.map((column, index) => (
-              <td key={column.label} className={column.numeric ? "num" : undefined}>
-                {index === 0 ? (
+        columns={columns.map((column, index) =>
+          index === 0
+            ? {
+                ...column,
+                cell: (item: T) => (
                   <button type="button" className="plain-button row-name" onClick={() => setEditing(item)}>
                     {column.cell(item)}
                   </button>
-                ) : (
-                  column.cell(item)
-                )}
-              </td>
-            ))}
-          </tr>
+                ),
+              }
+            : column,
         )}
+        keyOf={(item) => item.id}
+        onOpen={setEditing}
       />
       <Pager page={page} perPage={perPage} total={total} text={plural(total, noun)} back="Previous" on="Next" onPage={setPage} />
       {editing !== null && (

@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Navigate, NavLink, Route, Routes } from "react-router-dom";
+import { Navigate, NavLink, Route, Routes, useLocation } from "react-router-dom";
 import { NotFound } from "../frame/not-found.tsx";
 import { maySet, useSession } from "../frame/session-context.ts";
 import { SkeletonRows } from "../frame/skeleton.tsx";
@@ -25,14 +25,18 @@ const pages = [
   ["audit", "Audit log"],
 ] as const;
 
+/** In a narrow window the pages stand in a row to scroll along: the one that is open must not be out of sight. */
+const inSight = (link: HTMLAnchorElement | null) => link?.scrollIntoView({ block: "nearest", inline: "center" });
+
 export default function SettingsPage() {
+  const here = useLocation().pathname.split("/")[2];
   if (!maySet(useSession())) return <NotFound />;
   return (
     <div className="settings">
       <nav className="settings-nav" aria-label="Settings">
         <h2>Settings</h2>
         {pages.map(([path, label]) => (
-          <NavLink key={path} to={`/settings/${path}`}>
+          <NavLink key={path} to={`/settings/${path}`} ref={path === here ? inSight : null}>
             {label}
           </NavLink>
         ))}

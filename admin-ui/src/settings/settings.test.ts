@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { callOf, changesOf, deedOf, subjectOf } from "./audit/audit-words.ts";
 import { type Field, faultsOf, inputOf } from "./fields.tsx";
 import { addressOf } from "./trunks/address-of.ts";
 
@@ -33,5 +34,42 @@ describe("the address of a refused source", () => {
       "2001:db8::1",
       "2001:db8::1",
     ]);
+  });
+});
+
+describe("the audit log in words", () => {
+  const entry = (action: string, details: Record<string, unknown>, subject = "c31f6d86-61ef-4062-af92-ec161a117d42") => ({
+    id: "1",
+    at: "2026-11-28T00:00:00Z",
+    actor: "admin@localhost",
+    action,
+    subject,
+    details,
+  });
+
+  it("says what was changed, of what, and only what differs", () => {
+    const before = { id: "7", name: "Head office", maxCalls: 100, sourceNetworks: [], requireSrtp: false };
+    const change = entry("trunk.change", { before, after: { ...before, maxCalls: 200, sourceNetworks: ["10.0.0.1"], requireSrtp: true } });
+    expect(deedOf(change)).toBe("Changed a trunk");
+    expect(subjectOf(change)).toBe("Head office");
+    expect(changesOf(change)).toEqual([
+      ["max calls", "100 → 200"],
+      ["source networks", "nothing → 10.0.0.1"],
+      ["require srtp", "no → yes"],
+    ]);
+    expect([deedOf, subjectOf].map((of) => of(entry("extension.create", { id: "3", number: "2101", agentName: "Ada" })))).toEqual([
+      "Made an extension",
+      "2101",
+    ]);
+  });
+
+  it("leads to the call, names no bare id, and shows an action it does not know as it is", () => {
+    const listen = entry("call.listen.start", {}, "call-9");
+    expect([deedOf(listen), callOf(listen), changesOf(listen)]).toEqual(["Began to listen", "call-9", []]);
+    const begin = entry("session.begin", { source: "192.0.2.9" });
+    expect([deedOf(begin), callOf(begin), subjectOf(begin), changesOf(begin)]).toEqual(["Signed in", null, "", [["source", "192.0.2.9"]]]);
+    expect(deedOf(entry("moon.eclipse", {}))).toBe("moon.eclipse");
+    const replay = entry("dead_letter.replay", { topic: "transcripts.v1", key: "call-1", errorCode: "timeout" }, "0-17");
+    expect([deedOf(replay), callOf(replay)]).toEqual(["Replayed a record", "call-1"]);
   });
 });

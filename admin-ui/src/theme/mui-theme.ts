@@ -3,7 +3,7 @@ import { createTheme, type Theme } from "@mui/material/styles";
 import { dark, light, type Palette } from "./palette.ts";
 import type { ThemeMode } from "./theme-mode.ts";
 
-const font = '"Inter Variable", system-ui, sans-serif';
+const font = '"Inter Figures", "Inter Variable", system-ui, sans-serif';
 
 function build(mode: ThemeMode, c: Palette): Theme {
   const floating = {

@@ -1,5 +1,5 @@
 import type { Alert, Segment } from "@earshot/proto/api/calls.ts";
-import { memo } from "react";
+import { Fragment, memo } from "react";
 import { toneOf } from "../format/sentiment.ts";
 import { duration, spokenDuration } from "../format/time.ts";
 import { speakerName } from "../format/words.ts";
@@ -30,8 +30,9 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
             type="button"
             className="plain-button"
             onClick={() => onSeek(segment.startMs)}
-            aria-label={`Play from ${spokenDuration(segment.startMs)}`}
+            title={`Play from ${spokenDuration(segment.startMs)}`}
           >
+            <span className="sr-only">Play from </span>
             {duration(segment.startMs)}
           </button>
         )}
@@ -58,14 +59,15 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
             // Words are found by their times; one listener on the list takes the clicks.
             words.map((word, index) => (
               // a word is its place
-              <span
-                key={index}
-                className={word.confidence !== null && word.confidence < 0.5 ? "word unsure" : "word"}
-                data-at={word.startMs}
-                data-to={word.endMs}
-              >
-                {word.text}{" "}
-              </span>
+              <Fragment key={index}>
+                <span
+                  className={word.confidence !== null && word.confidence < 0.5 ? "word unsure" : "word"}
+                  data-at={word.startMs}
+                  data-to={word.endMs}
+                >
+                  {word.text}
+                </span>{" "}
+              </Fragment>
             ))
           )}
           {segment.lostMs > 0 && (

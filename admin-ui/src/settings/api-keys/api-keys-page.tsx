@@ -9,14 +9,6 @@ import { ErrorNote } from "../../frame/error-note.tsx";
 import { ListPanel, type PanelColumn } from "../list-panel.tsx";
 import type { ApiKey, ApiKeyCreated } from "../types.ts";
 
-const columns: readonly PanelColumn[] = [
-  { label: "Name" },
-  { label: "Begins with" },
-  { label: "Made" },
-  { label: "Last used" },
-  { label: "Action", unseen: true },
-];
-
 export default function ApiKeysPage() {
   const keys = useGetList<ApiKey>("api-keys", {
     pagination: { page: 1, perPage: 200 },
@@ -25,6 +17,26 @@ export default function ApiKeysPage() {
   });
   const [making, setMaking] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
+  const columns: readonly PanelColumn<ApiKey>[] = [
+    { label: "Name", cell: (key) => <b className="strong">{key.name}</b> },
+    { label: "Begins with", cell: (key) => <code>{key.prefix}…</code> },
+    { label: "Made", title: (key) => exactTime(key.createdAt), cell: (key) => dayTime(key.createdAt) },
+    {
+      label: "Last used",
+      title: (key) => (key.lastUsedAt === null ? undefined : exactTime(key.lastUsedAt)),
+      cell: (key) => (key.lastUsedAt === null ? <span className="faint">Never</span> : ago(key.lastUsedAt, Date.now())),
+    },
+    {
+      label: "Action",
+      unseen: true,
+      numeric: true,
+      cell: (key) => (
+        <Button variant="text" onClick={() => setRevoking(key)} aria-label={`Withdraw ${key.name}`}>
+          Withdraw
+        </Button>
+      ),
+    },
+  ];
   return (
     <>
       <div className="page-head">
@@ -53,25 +65,7 @@ export default function ApiKeysPage() {
           </div>
         }
         columns={columns}
-        row={(key) => (
-          <tr key={key.id}>
-            <td>
-              <b className="strong">{key.name}</b>
-            </td>
-            <td>
-              <code>{key.prefix}…</code>
-            </td>
-            <td title={exactTime(key.createdAt)}>{dayTime(key.createdAt)}</td>
-            <td title={key.lastUsedAt === null ? undefined : exactTime(key.lastUsedAt)}>
-              {key.lastUsedAt === null ? <span className="faint">Never</span> : ago(key.lastUsedAt, Date.now())}
-            </td>
-            <td className="num">
-              <Button variant="text" onClick={() => setRevoking(key)}>
-                Withdraw
-              </Button>
-            </td>
-          </tr>
-        )}
+        keyOf={(key) => key.id}
       />
       {making && <MakeKey onClose={() => setMaking(false)} />}
       {revoking !== null && <WithdrawKey apiKey={revoking} onClose={() => setRevoking(null)} />}

@@ -16,15 +16,6 @@ import { contentOf, reasonOf, stateName } from "./letter-words.ts";
 const perPage = 50;
 const refreshMs = 10_000;
 
-const columns: readonly PanelColumn[] = [
-  { label: "Record" },
-  { label: "Why it waits" },
-  { label: "Of" },
-  { label: "When" },
-  { label: "State" },
-  { label: "Action", unseen: true },
-];
-
 type Answer = { data: DeadLetter[]; total: number };
 
 /** Records that could not be handled: what they are, why, and the way back. */
@@ -81,6 +72,31 @@ export default function QueuePage() {
     }
   };
 
+  const columns: readonly PanelColumn<DeadLetter>[] = [
+    {
+      label: "Record",
+      cell: (letter) => (
+        <button type="button" className="plain-button row-name" onClick={() => setOpen(letter)}>
+          {contentOf(letter)}
+        </button>
+      ),
+    },
+    { label: "Why it waits", cell: reasonOf },
+    { label: "Of", className: "muted break letter-of", cell: (letter) => (letter.claimed ? letter.key : "–") },
+    { label: "When", className: "nowrap", title: (letter) => exactTime(letter.at), cell: (letter) => ago(letter.at, now) },
+    { label: "State", className: "nowrap", cell: (letter) => stateName[letter.state] },
+    {
+      label: "Action",
+      unseen: true,
+      numeric: true,
+      cell: (letter) =>
+        letter.state === "waiting" && (
+          <Button variant="outlined" onClick={() => void replay(letter)} aria-label={`Replay ${contentOf(letter)} of ${letter.key}`}>
+            Replay
+          </Button>
+        ),
+    },
+  ];
   return (
     <>
       <div className="page-head">
@@ -122,28 +138,7 @@ export default function QueuePage() {
           </div>
         }
         columns={columns}
-        row={(letter) => (
-          <tr key={letter.id}>
-            <td>
-              <button type="button" className="plain-button row-name" onClick={() => setOpen(letter)}>
-                {contentOf(letter)}
-              </button>
-            </td>
-            <td>{reasonOf(letter)}</td>
-            <td className="muted break letter-of">{letter.claimed ? letter.key : "–"}</td>
-            <td className="nowrap" title={exactTime(letter.at)}>
-              {ago(letter.at, now)}
-            </td>
-            <td className="nowrap">{stateName[letter.state]}</td>
-            <td className="num">
-              {letter.state === "waiting" && (
-                <Button variant="outlined" onClick={() => void replay(letter)} aria-label={`Replay ${contentOf(letter)} of ${letter.key}`}>
-                  Replay
-                </Button>
-              )}
-            </td>
-          </tr>
-        )}
+        keyOf={(letter) => letter.id}
       />
       <Pager
         page={page}

@@ -14,16 +14,6 @@ import { blankTrunk } from "./trunk-fields.ts";
 
 const refreshMs = 10_000;
 
-const columns: readonly PanelColumn[] = [
-  { label: "Source" },
-  { label: "Asked for" },
-  { label: "Says it is" },
-  { label: "Why" },
-  { label: "Times", numeric: true },
-  { label: "Last" },
-  { label: "Action", unseen: true },
-];
-
 /** Who was turned away, with a button to let them in. */
 export function Refusals() {
   const refusals = useQuery({
@@ -34,6 +24,43 @@ export function Refusals() {
   });
   const [chosen, setChosen] = useState<{ refusal: Refusal; anchor: HTMLElement } | null>(null);
   const now = Date.now();
+  const columns: readonly PanelColumn<Refusal>[] = [
+    {
+      label: "Source",
+      cell: (refusal) => (
+        <>
+          <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
+        </>
+      ),
+    },
+    { label: "Asked for", className: "break", cell: (refusal) => refusal.requestUri },
+    { label: "Says it is", className: "muted break", cell: (refusal) => refusal.userAgent || "–" },
+    {
+      label: "Why",
+      cell: (refusal) => (
+        <>
+          {refusal.status} <span className="muted">{refusal.reason}</span>
+        </>
+      ),
+    },
+    { label: "Times", numeric: true, cell: (refusal) => refusal.count.toLocaleString("en-GB") },
+    {
+      label: "Last",
+      className: "nowrap",
+      title: (refusal) => exactTime(refusal.lastAt),
+      cell: (refusal) => ago(refusal.lastAt, now),
+    },
+    {
+      label: "Action",
+      unseen: true,
+      numeric: true,
+      cell: (refusal) => (
+        <Button variant="outlined" aria-haspopup="menu" onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}>
+          Allow this source
+        </Button>
+      ),
+    },
+  ];
   return (
     <section aria-label="Turned away">
       <h2 className="section-title">Turned away</h2>
@@ -47,27 +74,7 @@ export function Refusals() {
         skeleton={{ rows: 2, height: 45 }}
         empty={<p className="muted quiet-line">Nobody has been turned away.</p>}
         columns={columns}
-        row={(refusal) => (
-          <tr key={`${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}>
-            <td>
-              <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
-            </td>
-            <td className="break">{refusal.requestUri}</td>
-            <td className="muted">{refusal.userAgent || "–"}</td>
-            <td>
-              {refusal.status} <span className="muted">{refusal.reason}</span>
-            </td>
-            <td className="num">{refusal.count.toLocaleString("en-GB")}</td>
-            <td className="nowrap" title={exactTime(refusal.lastAt)}>
-              {ago(refusal.lastAt, now)}
-            </td>
-            <td className="num">
-              <Button variant="outlined" aria-haspopup="menu" onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}>
-                Allow this source
-              </Button>
-            </td>
-          </tr>
-        )}
+        keyOf={(refusal) => `${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}
       />
       {chosen !== null && <AllowMenu refusal={chosen.refusal} anchor={chosen.anchor} onClose={() => setChosen(null)} />}
     </section>
