@@ -51,6 +51,8 @@ export class CallInsights {
   #conversation: AttentionInput["conversation"];
   #startedAtMs: number | undefined;
   #endedAtMs: number | undefined;
+  /** Its stages have ended. Never so of words whose call's start is not known. */
+  isTold = false;
   /** The pipeline has told all words: its last measures follow them. */
   #allSaid = false;
   #traceparent = "";
@@ -338,6 +340,7 @@ export class CallInsights {
         this.#stage("insight", "failed", "No segment of the call was recognised.", "Check the speech engine, then re-run the transcript.");
       else this.#stage("insight", "skipped", "Nothing was said, or no speech engine is set up.", "See EARSHOT_ASR.");
       this.#stage("score", "done", "", "");
+      this.isTold = true;
     }
     this.stop();
     this.#context.finished(this);

@@ -264,6 +264,35 @@ describe("insights", () => {
     expect(await stages()).toEqual(told);
   });
 
+  test("what comes late of a call whose stages are told begins it not anew, in the process that told them or in the next one", async () => {
+    rules = [phrase({ kind: "not_said", phrases: ["my name is"], speaker: "agent", withinSeconds: 20 })];
+    const startedAtMs = clock.now();
+    await started("c1");
+    await said("c1", 0, 1000, "hello, my name is Sarah");
+    await eventually("sentiment", 1);
+    await ended("c1");
+    await allSaid("c1");
+    await quiet();
+    clock.advance(settings.endGraceMs);
+    await eventually("stageReached", 4, topics.ledger.name);
+    const before = [...(await events(topics.ledger.name)), ...(await events(topics.insights.name))].map(({ id }) => id);
+    for (const restarts of [false, true]) {
+      if (restarts) {
+        await insights.stop(1000);
+        await startInsights();
+      }
+      // As a gateway tells it that was cut off, when another one has ended its call.
+      await publish("c1", { case: "callStarted", value: { startedAtMs, legs: [agent, caller] } });
+      await publish("c1", { case: "callUpdated", value: { legs: [agent, caller] } });
+      await publish("c1", { case: "callEnded", value: { startedAtMs, endedAtMs: clock.now(), termination: "bye", legs: [agent, caller] } });
+      await allSaid("c1");
+      await quiet();
+      clock.advance(settings.lateWordsMs);
+      await quiet();
+      expect([...(await events(topics.ledger.name)), ...(await events(topics.insights.name))].map(({ id }) => id)).toEqual(before);
+    }
+  });
+
   test("a call without words says so in the ledger; one whose words could not be recognised has failed", async () => {
     await started("silent");
     await started("deaf");

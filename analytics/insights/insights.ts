@@ -35,6 +35,13 @@ const sources = [topics.calls.name, topics.transcripts.name, topics.conversation
 const group = "insights";
 const retryMs = 1000;
 
+/** A partition that is ours. Both sets hold the keys of calls. */
+type Partition = {
+  readonly live: Set<string>;
+  /** Calls whose stages are told, oldest first: what comes late of one begins it not anew. */
+  readonly told: Set<string>;
+};
+
 export function createInsights(options: InsightsOptions): Component {
   return new Insights(options);
 }
@@ -48,8 +55,7 @@ class Insights implements Component {
   readonly #rules: RulesCache;
   readonly #compiled: CompiledRules;
   readonly #metrics;
-  /** Keys of the calls of each partition that is ours. */
-  readonly #ofPartition = new Map<number, Set<string>>();
+  readonly #partitions = new Map<number, Partition>();
   /** Calls that are being rebuilt: what they have to say is not told yet, it may have been told already. */
   readonly #rebuilding = new Set<CallInsights>();
   #subscription: Subscription | undefined;
@@ -90,14 +96,14 @@ class Insights implements Component {
   async #giveUp(partitions: readonly number[], why: RevokedWhy): Promise<void> {
     const given: CallInsights[] = [];
     for (const partition of partitions) {
-      for (const key of this.#ofPartition.get(partition) ?? []) {
+      for (const key of this.#partitions.get(partition)?.live ?? []) {
         const call = this.#calls.get(key);
         if (call === undefined) continue;
         call.stop();
         given.push(call);
         this.#calls.delete(key);
       }
-      this.#ofPartition.delete(partition);
+      this.#partitions.delete(partition);
     }
     this.#metrics.calls.set(this.#calls.size);
     // The next owner finds on the log what is published here; what cannot be, it makes anew.
@@ -106,7 +112,7 @@ class Insights implements Component {
 
   async #handle(batch: readonly LogRecord[]): Promise<void> {
     const events: Event[] = [];
-    const partition = batch[0]?.partition ?? 0;
+    const partition = this.#partition(batch[0]?.partition ?? 0);
     let undecodable: unknown;
     for (const record of batch) {
       try {
@@ -132,9 +138,11 @@ class Insights implements Component {
   }
 
   /** @param isRebuilt the event was read back: a call that it begins says nothing until all of it is read */
-  #take(event: Event, partition: number, isRebuilt = false): CallInsights | undefined {
+  #take(event: Event, partition: Partition, isRebuilt = false): CallInsights | undefined {
     if (event.callId === "" || event.tenantId === "") return undefined;
     const key = keyOf(event);
+    // Words that come late get their sentiment, and that is all.
+    if (event.payload.case !== "transcriptSegment" && partition.told.has(key)) return undefined;
     let call = this.#calls.get(key);
     if (call === undefined) {
       // Measures alone begin nothing: they may be stragglers of a call whose stages are told.
@@ -147,16 +155,23 @@ class Insights implements Component {
       call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key, partition));
       this.#calls.set(key, call);
       if (isRebuilt) this.#rebuilding.add(call);
-      const ofPartition = this.#ofPartition.get(partition);
-      if (ofPartition === undefined) this.#ofPartition.set(partition, new Set([key]));
-      else ofPartition.add(key);
+      partition.live.add(key);
       this.#metrics.calls.set(this.#calls.size);
     }
     call.take(event, this.#rules.known(event.tenantId));
     return call;
   }
 
-  #context(tenant: string, key: string, partition: number): CallContext {
+  #partition(index: number): Partition {
+    let partition = this.#partitions.get(index);
+    if (partition === undefined) {
+      partition = { live: new Set(), told: new Set() };
+      this.#partitions.set(index, partition);
+    }
+    return partition;
+  }
+
+  #context(tenant: string, key: string, partition: Partition): CallContext {
     const { clock, settings } = this.#options;
     return {
       clock,
@@ -167,8 +182,9 @@ class Insights implements Component {
       finished: (call) => {
         if (this.#calls.get(key) === call) {
           this.#calls.delete(key);
-          this.#ofPartition.get(partition)?.delete(key);
+          partition.live.delete(key);
         }
+        if (call.isTold) this.#remember(partition, key);
         this.#metrics.calls.set(this.#calls.size);
         this.#finished.add(call);
         this.#publishLater(call);
@@ -176,6 +192,11 @@ class Insights implements Component {
       alertRaised: (severity) => this.#metrics.alerts.inc({ severity }),
       segmentOverLimit: () => this.#metrics.refusedSegments.inc(),
     };
+  }
+
+  #remember({ told }: Partition, key: string): void {
+    told.add(key);
+    if (told.size > this.#options.settings.toldCalls) told.delete(told.values().next().value!);
   }
 
   /** For what a timer brought about: nobody waits for it, so a failure is tried again by a timer. */
@@ -237,36 +258,36 @@ class Insights implements Component {
     if (rebuilt > 0) log.info({ calls: rebuilt }, "insights: calls that are still up were rebuilt from the log");
   }
 
-  async #rebuildPartition(partition: number, since: number): Promise<number> {
+  async #rebuildPartition(index: number, since: number): Promise<number> {
     const { eventLog } = this.#options;
-    const told = new Set<string>();
+    const partition = this.#partition(index);
     const published = new Set<string>();
-    for await (const event of eventsSince(eventLog, topics.ledger.name, partition, since)) {
+    for await (const event of eventsSince(eventLog, topics.ledger.name, index, since)) {
       published.add(event.id);
       if (event.payload.case === "stageReached" && event.payload.value.stage === "score" && event.payload.value.outcome === "done")
-        told.add(keyOf(event));
+        this.#remember(partition, keyOf(event));
     }
     let oldestMs = Number.POSITIVE_INFINITY;
     const take = async (event: Event): Promise<void> => {
       await this.#rules.refresh(event.tenantId);
       this.#take(event, partition, true);
     };
-    for await (const event of eventsSince(eventLog, topics.calls.name, partition, since)) {
-      if (told.has(keyOf(event))) continue;
+    for await (const event of eventsSince(eventLog, topics.calls.name, index, since)) {
+      if (partition.told.has(keyOf(event))) continue;
       oldestMs = Math.min(oldestMs, event.occurredAtMs);
       await take(event);
     }
-    const up = this.#ofPartition.get(partition) ?? new Set();
+    const up = partition.live;
     if (up.size === 0) return 0;
     const from = Math.max(since, oldestMs - 60_000);
     const attention = new Map<string, PayloadOf<"attention">>();
-    for await (const event of eventsSince(eventLog, topics.insights.name, partition, from)) {
+    for await (const event of eventsSince(eventLog, topics.insights.name, index, from)) {
       if (!up.has(keyOf(event))) continue;
       published.add(event.id);
       if (event.payload.case === "attention") attention.set(keyOf(event), event.payload.value);
     }
     for (const topic of [topics.transcripts.name, topics.conversation.name, topics.lineQuality.name])
-      for await (const event of eventsSince(eventLog, topic, partition, from)) if (up.has(keyOf(event))) await take(event);
+      for await (const event of eventsSince(eventLog, topic, index, from)) if (up.has(keyOf(event))) await take(event);
     for (const key of [...up]) {
       const call = this.#calls.get(key);
       if (call === undefined) continue;

@@ -49,7 +49,14 @@ export const insightsSettings = {
     schema: count(60_000, 86_400_000),
     default: 7_200_000,
     describe: "after this long without any event a call is forgotten, ended or not (60000 to 86400000 ms)",
-    atLimit: "the call's stages end as they are; later events begin it anew",
+    atLimit: "the call's stages end as they are; words that come later get their sentiment alone",
+  }),
+  toldCalls: setting({
+    env: "EARSHOT_INSIGHTS_TOLD_CALLS",
+    schema: count(100, 1_000_000),
+    default: 20_000,
+    describe: "calls that have ended and are remembered, per partition, so that what comes late of them does not begin them anew (100 to 1000000)",
+    atLimit: "the oldest is forgotten; an event of it that comes still has its stages told again",
   }),
   maxCalls: setting({
     env: "EARSHOT_INSIGHTS_MAX_CALLS",

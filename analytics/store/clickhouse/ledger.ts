@@ -10,7 +10,7 @@ export const unfinishedAfterMs = 120_000;
 
 const letters: Record<Outcome, string> = { pending: "p", running: "r", done: "d", failed: "f", skipped: "s" };
 const outcomes = new Map(Object.entries(letters).map(([outcome, letter]) => [letter, outcome as Outcome]));
-/** Of two outcomes at the same time the later in this order counts: an end comes after its start. */
+/** Of two outcomes at the same time the later in this order counts. */
 const rank: Record<Outcome, number> = { pending: 0, running: 1, skipped: 2, failed: 3, done: 4 };
 
 export type StageState = { outcome: Outcome; atMs: number };
@@ -23,14 +23,20 @@ export function outcomeOf(text: string): Outcome | undefined {
   return Object.hasOwn(letters, text) ? (text as Outcome) : undefined;
 }
 
+/** An end stands, whatever begins the stage again: that is a straggler or a redelivery. Of two ends, or two that are none, the newer counts. */
 export function supersedes(next: StageState, current: StageState | undefined): boolean {
   if (current === undefined) return true;
+  if (isEnd(next.outcome) !== isEnd(current.outcome)) return isEnd(next.outcome);
   if (next.atMs !== current.atMs) return next.atMs > current.atMs;
   return rank[next.outcome] > rank[current.outcome];
 }
 
 export function stagesToLetters(stages: ReadonlyMap<StageName, StageState>): string {
   return stageNames.map((name) => letters[stages.get(name)?.outcome ?? "pending"]).join("");
+}
+
+function isEnd(outcome: Outcome): boolean {
+  return outcome === "done" || outcome === "failed" || outcome === "skipped";
 }
 
 /** The outcomes for the list's five dots. */
@@ -40,8 +46,7 @@ export function stagesFromLetters(text: string, endedAtMs: number, nowMs: number
 
 /** @param endedAtMs 0 = the call is up */
 export function settled(outcome: Outcome, endedAtMs: number, nowMs: number): Outcome {
-  const open = outcome === "pending" || outcome === "running";
-  return open && endedAtMs > 0 && nowMs - endedAtMs > unfinishedAfterMs ? "failed" : outcome;
+  return !isEnd(outcome) && endedAtMs > 0 && nowMs - endedAtMs > unfinishedAfterMs ? "failed" : outcome;
 }
 
 export type LedgerRow = { stage: string; outcome: string; version: number; stage_started_at: number; detail: string; remedy: string };
@@ -62,12 +67,11 @@ export function ledgerOf(rows: readonly LedgerRow[], endedAtMs: number, nowMs: n
     const reported = newest?.state.outcome ?? "pending";
     const outcome = settled(reported, endedAtMs, nowMs);
     const unfinished = outcome !== reported;
-    const finished = outcome === "done" || outcome === "failed" || outcome === "skipped";
     return {
       stage,
       outcome,
       startedAt: startedAtMs > 0 ? new Date(startedAtMs).toISOString() : null,
-      finishedAt: finished && !unfinished && newest !== undefined ? new Date(newest.row.version).toISOString() : null,
+      finishedAt: isEnd(outcome) && !unfinished && newest !== undefined ? new Date(newest.row.version).toISOString() : null,
       detail: unfinished ? "never finished" : (newest?.row.detail ?? ""),
       remedy: unfinished
         ? "Look in the service's log for the time of this call; the stage did not report its end."
