@@ -37,6 +37,7 @@ const speakerNames = ["mixed", "agent", "caller", "mixed"] as const;
 export class CallInsights {
   readonly tenantId: string;
   readonly callId: string;
+  readonly isOurs: () => boolean;
   /** Events to be published, in order; stays until they are. */
   outbox: Outgoing[] = [];
   lastActivityMs: number;
@@ -64,9 +65,11 @@ export class CallInsights {
   #judgedMs = -1;
   #timers = new Map<string, () => void>();
 
-  constructor(tenantId: string, callId: string, context: CallContext) {
+  /** @param isOurs false once another process may have the call */
+  constructor(tenantId: string, callId: string, context: CallContext, isOurs: () => boolean) {
     this.tenantId = tenantId;
     this.callId = callId;
+    this.isOurs = isOurs;
     this.#context = context;
     this.#watch = new RuleWatch(context.compiled);
     this.lastActivityMs = context.clock.now();

@@ -395,6 +395,70 @@ describe("insights", () => {
     insights = second;
   });
 
+  test("a process that another one may have taken over from says nothing more, withdraws what waits, and leaves the rest to the next", async () => {
+    rules = [phrase({ kind: "not_said", phrases: ["this call is recorded"], speaker: "agent", withinSeconds: 20 })];
+    await insights.stop(1000);
+    let isOurs = true;
+    let isHeldUp = false;
+    let subscriber: SubscribeOptions | undefined;
+    const release: (() => void)[] = [];
+    // The log of a process that is cut off: what it publishes waits in memory, and is sent or withdrawn when the network is back.
+    const doubtful: EventLog = Object.create(eventLog, {
+      publish: {
+        value: async (topic: string, key: string, value: Uint8Array, isDue?: () => boolean) => {
+          if (isHeldUp) await new Promise<void>((resolve) => release.push(resolve));
+          if (isDue?.() === false) throw new EarshotError("cancelled", "record_withdrawn", "Another process may have it.");
+          return eventLog.publish(topic, key, value);
+        },
+      },
+      subscribe: {
+        value: (options: SubscribeOptions) => {
+          subscriber = options;
+          return eventLog.subscribe({ ...options, assigned: (taken) => options.assigned?.(taken, () => isOurs) });
+        },
+      },
+      bounds: { value: (topic: string) => eventLog.bounds(topic) },
+      read: { value: (...args: Parameters<EventLog["read"]>) => eventLog.read(...args) },
+      flush: { value: () => eventLog.flush() },
+    });
+    const metrics = createMetrics();
+    insights = createInsights({ eventLog: doubtful, log: silentLog, metrics, clock, settings, rulesOf: async () => rules });
+    await insights.start();
+    await started("c1");
+    await said("c1", 1, 1000, "hello there");
+    await eventually("sentiment", 1);
+    const before = await events(topics.insights.name);
+
+    isHeldUp = true;
+    clock.advance(20_000 + settings.notSaidGraceMs);
+    await expect.poll(() => release.length).toBeGreaterThan(0);
+    isOurs = false;
+    isHeldUp = false;
+    for (const send of release) send();
+    clock.advance(settings.idleMs);
+    await quiet();
+    const [record] = await eventLog.read(
+      topics.transcripts.name,
+      (await eventLog.publish(topics.transcripts.name, "c1", new Uint8Array())).partition,
+      0,
+      1,
+    );
+    await expect(subscriber!.handle([record!])).rejects.toMatchObject({ code: "partition_given_up", category: "unavailable" });
+    expect((await events(topics.insights.name)).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+    expect(await payloads("stageReached", topics.ledger.name)).toHaveLength(2);
+
+    await insights.stop(1000);
+    expect((await events(topics.insights.name)).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+    await startInsights();
+    await quiet();
+    clock.advance(settings.notSaidGraceMs);
+    expect((await eventually("alert", 1)).map(({ alertId }) => alertId)).toEqual(["c1-r1"]);
+    await quiet();
+    const all = await events(topics.insights.name);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    expect(await payloads("alert")).toHaveLength(1);
+  });
+
   test("a restart goes on in mid-call: nothing twice, what came in between once, mood and rules as they stood", async () => {
     rules = [
       phrase({}),
@@ -482,6 +546,7 @@ describe("insights", () => {
       subscribe: { value: (options: SubscribeOptions) => eventLog.subscribe({ ...options, maxBatch: 3, maxAttempts: 50 }) },
       bounds: { value: (topic: string) => eventLog.bounds(topic) },
       read: { value: (...args: Parameters<EventLog["read"]>) => eventLog.read(...args) },
+      flush: { value: () => eventLog.flush() },
     });
     insights = createInsights({ eventLog: slow, log: silentLog, metrics: createMetrics(), clock, settings, rulesOf: async () => rules });
     await insights.start();

@@ -12,6 +12,7 @@ import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { PhraseRule } from "@earshot/proto/api/administration.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
 import { decodeEvent, type Event, encodeEvent, type PayloadOf } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { topics } from "@earshot/proto/topics.ts";
@@ -40,6 +41,9 @@ type Partition = {
   readonly live: Set<string>;
   /** Calls whose stages are told, oldest first: what comes late of one begins it not anew. */
   readonly told: Set<string>;
+  /** false once it is given up, or another process may have it. Nothing more is said of its calls then. */
+  readonly isOurs: () => boolean;
+  isGiven: boolean;
 };
 
 export function createInsights(options: InsightsOptions): Component {
@@ -50,7 +54,8 @@ class Insights implements Component {
   readonly name = "insights";
   readonly #options: InsightsOptions;
   readonly #calls = new Map<string, CallInsights>();
-  readonly #finished = new Set<CallInsights>();
+  /** Calls that are over and have not said everything yet, each with its partition. */
+  readonly #finished = new Map<CallInsights, Partition>();
   readonly #publishing = new Map<CallInsights, Promise<void>>();
   readonly #rules: RulesCache;
   readonly #compiled: CompiledRules;
@@ -81,7 +86,7 @@ class Insights implements Component {
       group,
       from: "earliest",
       handle: (batch) => this.#handle(batch),
-      assigned: (partitions) => this.#rebuild(partitions),
+      assigned: (partitions, isOurs) => this.#takeOver(partitions, isOurs),
       revoked: (partitions, why) => this.#giveUp(partitions, why),
     });
   }
@@ -90,29 +95,39 @@ class Insights implements Component {
     // Gives up every partition, and with it every call.
     await this.#subscription?.stop();
     this.#subscription = undefined;
-    await Promise.allSettled([...this.#finished].map((call) => this.#publish(call)));
   }
 
   async #giveUp(partitions: readonly number[], why: RevokedWhy): Promise<void> {
     const given: CallInsights[] = [];
-    for (const partition of partitions) {
-      for (const key of this.#partitions.get(partition)?.live ?? []) {
+    const theirs = new Set<Partition>();
+    for (const index of partitions) {
+      const partition = this.#partitions.get(index);
+      if (partition === undefined) continue;
+      theirs.add(partition);
+      this.#partitions.delete(index);
+      for (const key of partition.live) {
         const call = this.#calls.get(key);
         if (call === undefined) continue;
         call.stop();
         given.push(call);
         this.#calls.delete(key);
       }
-      this.#partitions.delete(partition);
     }
+    for (const [call, partition] of this.#finished) if (theirs.has(partition)) given.push(call);
     this.#metrics.calls.set(this.#calls.size);
     // The next owner finds on the log what is published here; what cannot be, it makes anew.
     if (why === "handover") await Promise.allSettled(given.map((call) => this.#publish(call)));
+    for (const partition of theirs) partition.isGiven = true;
+    for (const call of given) {
+      this.#finished.delete(call);
+      this.#rebuilding.delete(call);
+    }
   }
 
   async #handle(batch: readonly LogRecord[]): Promise<void> {
     const events: Event[] = [];
-    const partition = this.#partition(batch[0]?.partition ?? 0);
+    const partition = this.#partitions.get(batch[0]!.partition);
+    if (partition === undefined || !partition.isOurs()) throw givenUp();
     let undecodable: unknown;
     for (const record of batch) {
       try {
@@ -152,7 +167,7 @@ class Insights implements Component {
         this.#metrics.refusedCalls.inc();
         return undefined;
       }
-      call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key, partition));
+      call = new CallInsights(event.tenantId, event.callId, this.#context(event.tenantId, key, partition), partition.isOurs);
       this.#calls.set(key, call);
       if (isRebuilt) this.#rebuilding.add(call);
       partition.live.add(key);
@@ -160,15 +175,6 @@ class Insights implements Component {
     }
     call.take(event, this.#rules.known(event.tenantId));
     return call;
-  }
-
-  #partition(index: number): Partition {
-    let partition = this.#partitions.get(index);
-    if (partition === undefined) {
-      partition = { live: new Set(), told: new Set() };
-      this.#partitions.set(index, partition);
-    }
-    return partition;
   }
 
   #context(tenant: string, key: string, partition: Partition): CallContext {
@@ -186,7 +192,7 @@ class Insights implements Component {
         }
         if (call.isTold) this.#remember(partition, key);
         this.#metrics.calls.set(this.#calls.size);
-        this.#finished.add(call);
+        this.#finished.set(call, partition);
         this.#publishLater(call);
       },
       alertRaised: (severity) => this.#metrics.alerts.inc({ severity }),
@@ -205,13 +211,17 @@ class Insights implements Component {
     this.#publish(call).then(
       () => this.#finished.delete(call),
       (err) => {
+        if (!call.isOurs()) return;
         this.#options.log.warn({ err, tenantId: call.tenantId, callId: call.callId }, "insights could not be published, tried again");
         this.#options.clock.after(retryMs, () => this.#publishLater(call));
       },
     );
   }
 
-  /** Publishes a call's outbox, in order. What fails stays in it. @throws the first failure */
+  /**
+   * Publishes a call's outbox, in order. What fails stays in it.
+   * @throws the first failure; EarshotError unavailable `partition_given_up` where another process may have the call
+   */
   async #publish(call: CallInsights): Promise<void> {
     while (call.outbox.length > 0) {
       const underWay = this.#publishing.get(call);
@@ -230,11 +240,12 @@ class Insights implements Component {
   }
 
   async #publishOutbox(call: CallInsights): Promise<void> {
+    if (!call.isOurs()) throw givenUp();
     // A copy: more may come in while these are under way.
     call.outbox = withNewestAttention(call.outbox);
     const sent = [...call.outbox];
     const results = await Promise.allSettled(
-      sent.map(({ topic, event }) => this.#options.eventLog.publish(topic, call.callId, encodeEvent(event))),
+      sent.map(({ topic, event }) => this.#options.eventLog.publish(topic, call.callId, encodeEvent(event), call.isOurs)),
     );
     const kept = sent.filter((_, i) => results[i]!.status === "rejected");
     results.forEach((result, i) => {
@@ -243,24 +254,46 @@ class Insights implements Component {
     call.outbox = [...kept, ...call.outbox.slice(sent.length)];
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) {
+      // Withdrawn: the records that brought it about are the next owner's.
+      if (!call.isOurs()) throw givenUp();
       this.#metrics.failures.inc(kept.length);
       throw failure.reason;
     }
   }
 
+  /** All of them or none: of what was taken over by halves nobody is told when it goes. */
+  async #takeOver(partitions: readonly number[], isOurs: () => boolean): Promise<void> {
+    try {
+      for (const index of partitions) {
+        const partition = {
+          live: new Set<string>(),
+          told: new Set<string>(),
+          isGiven: false,
+          isOurs: () => !partition.isGiven && isOurs(),
+        };
+        this.#partitions.set(index, partition);
+      }
+      await this.#rebuild(partitions);
+    } catch (error) {
+      await this.#giveUp(partitions, "lost");
+      throw error;
+    }
+  }
+
   /** Reads back the calls of these partitions that are still up. */
   async #rebuild(partitions: readonly number[]): Promise<void> {
-    const { clock, settings, log } = this.#options;
+    const { clock, settings, log, eventLog } = this.#options;
     if (settings.recoverMs === 0) return;
+    // What this process has said itself before, and the log did not have yet.
+    await eventLog.flush();
     const since = clock.now() - settings.recoverMs;
     let rebuilt = 0;
-    for (const partition of partitions) rebuilt += await this.#rebuildPartition(partition, since);
+    for (const index of partitions) rebuilt += await this.#rebuildPartition(index, this.#partitions.get(index)!, since);
     if (rebuilt > 0) log.info({ calls: rebuilt }, "insights: calls that are still up were rebuilt from the log");
   }
 
-  async #rebuildPartition(index: number, since: number): Promise<number> {
+  async #rebuildPartition(index: number, partition: Partition, since: number): Promise<number> {
     const { eventLog } = this.#options;
-    const partition = this.#partition(index);
     const published = new Set<string>();
     for await (const event of eventsSince(eventLog, topics.ledger.name, index, since)) {
       published.add(event.id);
@@ -296,9 +329,13 @@ class Insights implements Component {
       this.#publishLater(call);
     }
     // Those that finished while they were read back still have their last words to say.
-    for (const call of this.#finished) if (this.#rebuilding.delete(call)) this.#publishLater(call);
+    for (const call of this.#finished.keys()) if (this.#rebuilding.delete(call)) this.#publishLater(call);
     return up.size;
   }
+}
+
+function givenUp(): EarshotError {
+  return new EarshotError("unavailable", "partition_given_up", "The calls of this partition are another process's now.");
 }
 
 const keyOf = (event: Event): string => `${event.tenantId} ${event.callId}`;

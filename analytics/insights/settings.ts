@@ -55,7 +55,8 @@ export const insightsSettings = {
     env: "EARSHOT_INSIGHTS_TOLD_CALLS",
     schema: count(100, 1_000_000),
     default: 20_000,
-    describe: "calls that have ended and are remembered, per partition, so that what comes late of them does not begin them anew (100 to 1000000)",
+    describe:
+      "calls that have ended and are remembered, per partition, so that what comes late of them does not begin them anew (100 to 1000000)",
     atLimit: "the oldest is forgotten; an event of it that comes still has its stages told again",
   }),
   maxCalls: setting({

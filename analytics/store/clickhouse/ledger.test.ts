@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ledgerOf, type LedgerRow, supersedes } from "./ledger.ts";
+import { type LedgerRow, ledgerOf, supersedes } from "./ledger.ts";
 
 describe("a stage of the ledger", () => {
   const at = (outcome: "pending" | "running" | "done" | "failed" | "skipped", atMs: number) => ({ outcome, atMs });
