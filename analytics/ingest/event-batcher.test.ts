@@ -71,6 +71,26 @@ describe("the event batcher", () => {
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   });
 
+  it("writes nothing of what another process may store by then, and the rest of the batch", async () => {
+    let release = (): void => {};
+    const { writes, made } = batcher(() => new Promise((resolve) => (release = resolve)));
+    let isOurs = true;
+    const first = made.add(events("a"), true);
+    const given = made.add(events("b", "c"), true, () => isOurs);
+    const kept = made.add(events("d"), true);
+    isOurs = false;
+    release();
+    await first;
+    await expect(given).rejects.toMatchObject({ code: "partition_given_up", category: "unavailable" });
+    release();
+    await kept;
+    await expect(made.add(events("e"), true, () => isOurs)).rejects.toMatchObject({ code: "partition_given_up" });
+    const last = made.add(events("f", "g", "h", "i"));
+    release();
+    await last;
+    expect(writes).toEqual([["a"], ["d"], ["f", "g", "h", "i"]]);
+  });
+
   it("fails all where the store is away: each is tried again by its partition", async () => {
     const { writes, made } = batcher(async () => {
       throw new EarshotError("unavailable", "column_store_failed", "Away.");

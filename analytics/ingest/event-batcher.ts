@@ -1,10 +1,15 @@
 /** Gathers events of many partitions into few large writes: the column store takes ten thousand rows as fast as one. */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
-import { categories, categoryOf } from "@earshot/proto/errors.ts";
+import { categories, categoryOf, EarshotError } from "@earshot/proto/errors.ts";
 import type { Event } from "@earshot/proto/event.ts";
 
-type Group = { readonly events: readonly Event[]; readonly done: () => void; readonly failed: (error: unknown) => void };
+type Group = {
+  readonly events: readonly Event[];
+  readonly isDue: () => boolean;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+};
 
 export type BatcherOptions = {
   readonly write: (events: readonly Event[]) => Promise<void>;
@@ -35,13 +40,14 @@ export class EventBatcher {
   }
 
   /**
-   * Resolves when the events are stored, rejects with the store's error.
+   * Resolves when the events are stored, rejects with the store's error; with an EarshotError unavailable `partition_given_up` where they are withdrawn.
    * @param soon do not wait for others to share the batch
+   * @param isDue asked again just before they are written: false = they are withdrawn
    */
-  add(events: readonly Event[], soon = false): Promise<void> {
+  add(events: readonly Event[], soon = false, isDue: () => boolean = () => true): Promise<void> {
     if (events.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
-      this.#waiting.push({ events, done, failed });
+      this.#waiting.push({ events, isDue, done, failed });
       this.#rows += events.length;
       if (soon || this.#rows >= this.#options.maxRows) this.flush();
       else this.#cancelTimer ??= this.#options.clock.after(this.#options.maxWaitMs, () => this.flush());
@@ -60,14 +66,14 @@ export class EventBatcher {
     this.#writing = true;
     while (this.#due) {
       const groups = this.#take();
-      if (groups.length === 0) break;
-      await this.#write(groups);
+      if (groups.length > 0) await this.#write(groups);
     }
     this.#writing = false;
   }
 
-  /** Whole groups up to `maxRows`, at least one. */
+  /** Whole groups up to `maxRows`, at least one where there is any. */
   #take(): Group[] {
+    this.#withdraw();
     let rows = 0;
     let count = 0;
     for (const group of this.#waiting) {
@@ -79,6 +85,15 @@ export class EventBatcher {
     this.#rows -= rows;
     this.#due = this.#waiting.length > 0;
     return taken;
+  }
+
+  #withdraw(): void {
+    this.#waiting = this.#waiting.filter(({ events, isDue, failed }) => {
+      if (isDue()) return true;
+      this.#rows -= events.length;
+      failed(new EarshotError("unavailable", "partition_given_up", "Another process stores the events of this partition now."));
+      return false;
+    });
   }
 
   async #write(groups: readonly Group[]): Promise<void> {

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { createEmbeddedEventLog } from "@earshot/platform/event-log/embedded.ts";
+import type { EventLog, SubscribeOptions } from "@earshot/platform/event-log/port.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { defaultPlatformSettings } from "@earshot/platform/settings.ts";
@@ -131,6 +132,40 @@ describe("ingest", () => {
     await running.ingest.drained();
     expect((await running.store.listCalls(tenant, all, "UTC")).data).toMatchObject([{ id: "c1", termination: "bye", alertCount: 1 }]);
     await running.stop();
+  });
+
+  it("stores nothing of a partition that another process may have, as the event log says", async () => {
+    let subscriber: SubscribeOptions | undefined;
+    const written: string[] = [];
+    const ingest = createIngest({
+      eventLog: {
+        subscribe: async (options: SubscribeOptions) => {
+          subscriber = options;
+          return { lag: () => 0, drained: async () => {}, stop: async () => {} };
+        },
+      } as unknown as EventLog,
+      store: { write: async (events) => void written.push(...events.map(({ callId }) => callId)), release: () => {} },
+      log: silentLog,
+      metrics: createMetrics(),
+      clock: systemClock,
+      settings: { ...settings, ingestBatchMs: 5 },
+    });
+    await ingest.start();
+    const record = (partition: number, callId: string) => {
+      const event: Event = exampleCall("t1", callId, Date.now())[0]!;
+      return [{ topic: topicOf(event), partition, offset: 0, key: callId, value: encodeEvent(event), appendedAtMs: 0 }];
+    };
+    let isOurs = true;
+    await subscriber!.assigned?.([1], () => isOurs);
+    await subscriber!.assigned?.([2], () => true);
+    await subscriber!.handle(record(1, "before"));
+    const waiting = Promise.allSettled([subscriber!.handle(record(1, "doubted")), subscriber!.handle(record(2, "ours"))]);
+    isOurs = false;
+    expect((await waiting).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+    await subscriber!.revoked?.([2], "lost");
+    await expect(subscriber!.handle(record(2, "gone"))).rejects.toMatchObject({ code: "partition_given_up" });
+    expect(written).toEqual(["before", "ours"]);
+    await ingest.stop(1000);
   });
 
   it("keeps every acknowledged batch when the process is killed while it writes", async () => {

@@ -61,6 +61,8 @@ export function createIngest(options: IngestOptions): Ingest {
 
   /** By topic and partition: records up to this offset come one by one after a failure, and must not each wait for a batch. */
   const hurryTo = new Map<string, number>();
+  /** Of the event log, by partition. What another process may store is not written here: its rows would be older than theirs, and count as newer. */
+  const ours = new Map<number, () => boolean>();
   const handle = async (batch: readonly LogRecord[]): Promise<void> => {
     const last = batch.at(-1);
     if (last === undefined) return;
@@ -68,7 +70,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const place = `${topic}/${partition}`;
     const hurry = offset <= (hurryTo.get(place) ?? -1);
     try {
-      await batcher.add(eventsToStore(batch), hurry);
+      await batcher.add(eventsToStore(batch), hurry, () => ours.get(partition)?.() === true);
       stored.inc({ topic }, batch.length);
     } catch (error) {
       failures.inc({ topic });
@@ -89,10 +91,12 @@ export function createIngest(options: IngestOptions): Ingest {
         maxBatch: recordsPerHandover,
         maxAttempts: attemptsWhileUnavailable,
         handle,
-        async assigned(partitions) {
+        async assigned(partitions, isOurs) {
+          for (const partition of partitions) ours.set(partition, isOurs);
           if (partitions.includes(0)) await options.ownsFirstPartition?.(true);
         },
         async revoked(partitions) {
+          for (const partition of partitions) ours.delete(partition);
           if (partitions.includes(0)) await options.ownsFirstPartition?.(false);
           store.release();
         },
