@@ -73,6 +73,21 @@ async function refusal(url: string, ownerUrl = ""): Promise<EarshotError> {
   throw new Error("It started.");
 }
 
+test("databases of one server that are prepared at the same moment for the first time do not get in each other's way", async () => {
+  const databases = ["fleet_1", "fleet_2", "fleet_3"];
+  await superuser("create role fleet login createrole password 's3cret@word'", "create role crew login password 's3cret@word'");
+  for (let round = 0; round < 3; round++) {
+    for (const database of databases) await superuser(`create database ${database} owner fleet`);
+    const stores = databases.flatMap((database) => [1, 2].map(() => open(urlOf("crew", database), urlOf("fleet", database))));
+    const started = await Promise.allSettled(stores.map((store) => store.start()));
+    await Promise.all(stores.map((store) => store.stop(1000)));
+    expect(started.filter(({ status }) => status === "rejected")).toEqual([]);
+    for (const database of databases) await superuser(`drop database ${database} with (force)`);
+    await superuser("drop role earshot_app, earshot_lookup");
+  }
+  await superuser("drop role fleet, crew");
+});
+
 test("with one URL its role makes what is needed; of several connections that start at once for the first time, one does", async () => {
   const lines: string[] = [];
   const log = createLog({ level: "warn", destination: { write: (line) => lines.push(line) } });

@@ -8,6 +8,13 @@ import type { Client } from "pg";
 const directory = new URL("./migrations/", import.meta.url);
 /** Any constant: the advisory lock that one migrating process holds. */
 const lockKey = 4_158_201_307;
+/**
+ * Roles and who is a member of them are the server's, and the lock is the database's: another database that is prepared at the same moment may
+ * have made one just now. Then: unique_violation, duplicate_object, and the internal error "tuple concurrently updated". Each comes when the other
+ * has committed, so that the next try finds its role; so many databases may get in each other's way in a row.
+ */
+const collisions = ["23505", "42710", "XX000"];
+const mostTries = 20;
 
 type Migration = { readonly name: string; readonly sql: string; readonly sha256: string };
 
@@ -64,14 +71,24 @@ export async function migrate(client: Client, log: Log, application?: string): P
       await client.query(
         "create table if not exists earshot.migrations (name text primary key, sha256 text not null, applied_at timestamptz not null default now())",
       );
-      for (const migration of await pendingMigrations(client)) await apply(client, log, migration);
-      if (application !== undefined) await admit(client, application);
+      for (const migration of await pendingMigrations(client)) await besideOthers(() => apply(client, log, migration));
+      if (application !== undefined) await besideOthers(() => admit(client, application));
     } finally {
       await client.query("select pg_advisory_unlock($1)", [lockKey]);
     }
   } catch (error) {
     throw explained(error, client);
   }
+}
+
+async function besideOthers(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (tries === mostTries || !collisions.includes((error as { code?: string }).code ?? "")) throw error;
+    }
 }
 
 async function apply(client: Client, log: Log, { name, sql, sha256 }: Migration): Promise<void> {
