@@ -1,22 +1,9 @@
 /** Calls that go for good: which they are, and every row of them. */
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ExpiredCall } from "../port.ts";
+import { tablesOfCalls } from "./call-tables.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
-
-/** What hangs on a call, and last the call itself: a deletion that is cut off is found again by it. */
-const factTables = [
-  "segments",
-  "sentiments",
-  "line_quality",
-  "conversations",
-  "attentions",
-  "alerts",
-  "recordings",
-  "ledger",
-  "key_presses",
-];
-export const tablesOfCalls: readonly string[] = [...factTables, "calls_open", "calls"];
 
 /** Settled calls that began before a time, the oldest first. One that is still up, or ended minutes ago, comes when it rests. */
 export async function expiredCalls(query: TenantQuery, tenant: TenantId, beforeMs: number, most: number): Promise<ExpiredCall[]> {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tenantId } from "@earshot/proto/ids.ts";
 import { describe, expect, it } from "vitest";
+import { tablesOfCalls } from "./call-tables.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { ofTenant, tenantQueries } from "./tenant-query.ts";
 
@@ -51,6 +52,19 @@ describe("the tenant's query layer", () => {
   ])("refuses %s", async (_, sql) => {
     const { ran, query } = recorded();
     await expect(query(tenant, sql)).rejects.toMatchObject({ code: "query_without_tenant", category: "bug" });
+    expect(ran).toEqual([]);
+  });
+
+  it("knows every table that has rows of calls: none is joined by comma", async () => {
+    const { ran, query } = recorded();
+    const migrations = join(import.meta.dirname, "migrations");
+    const sql = readdirSync(migrations).map((name) => readFileSync(join(migrations, name), "utf8"));
+    const made = sql.flatMap((text) => [...text.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)\s*\(\s*tenant/g)].map(([, name]) => name!));
+    expect(made.toSorted()).toEqual(tablesOfCalls.toSorted());
+    for (const table of made)
+      await expect(query(tenant, `SELECT 1 FROM calls, ${table} FINAL WHERE ${ofTenant}`), table).rejects.toMatchObject({
+        category: "bug",
+      });
     expect(ran).toEqual([]);
   });
 
