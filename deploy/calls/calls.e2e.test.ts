@@ -37,7 +37,7 @@ test("a demo call is listed, heard, paused, resumed and stopped", async () => {
       20_000,
     );
     const id = out.split(" ")[0]!;
-    const file = join(folder, "heard.pcm");
+    const file = join(folder, "heard.wav");
     const listening = run(["listen", id, file]);
     await eventually(
       async () => {
@@ -47,7 +47,7 @@ test("a demo call is listed, heard, paused, resumed and stopped", async () => {
           return Buffer.alloc(0);
         }
       },
-      (pcm) => pcm.byteLength > 64_000,
+      (wav) => wav.byteLength > 64_000,
       20_000,
     );
     expect((await run(["pause", id, "--reason", "card number"])).out).toContain("pause of");
@@ -66,7 +66,9 @@ test("a demo call is listed, heard, paused, resumed and stopped", async () => {
     // The demo PBX has had our BYE; the listener's stream ended with the call.
     await call.ended;
     expect((await listening).code).toBe(0);
-    const heard = readFileSync(file);
+    const wav = readFileSync(file);
+    expect([wav.toString("latin1", 0, 4), wav.readUInt32LE(4)]).toEqual(["RIFF", wav.byteLength - 8]);
+    const heard = wav.subarray(44);
     const loud = new Int16Array(heard.buffer, heard.byteOffset, Math.floor(heard.byteLength / 2)).some((sample) => Math.abs(sample) > 1000);
     expect(loud).toBe(true);
     const answer = await fetch(`http://127.0.0.1:${earshot.httpPort}/api/v1/calls/${id}`, { headers: { authorization: `Bearer ${key}` } });

@@ -1,10 +1,10 @@
 /** `npm run calls`: the calls that are up, over gRPC: a small whole client of earshot.control.v1. */
-import { createWriteStream } from "node:fs";
 import { parseArgs } from "node:util";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { grpcClient } from "@earshot/platform/grpc/client.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { type Call, CallChange_Kind, CallControl } from "@earshot/proto/gen/earshot/control/v1/call_control_pb.js";
+import { writeHeard } from "./write-heard.ts";
 
 const usage = `npm run calls -- COMMAND
   list                           the calls that are up
@@ -12,7 +12,8 @@ const usage = `npm run calls -- COMMAND
   pause ID [--reason TEXT]       true silence and no words, until resumed
   resume ID
   stop ID [--reason TEXT]        end the recording; the people on the phone talk on
-  listen ID FILE                 the audio as it is spoken into a file: 16-bit little-endian, agent left, caller right (ffplay -f s16le -ac 2)
+  listen ID FILE                 the audio as it is spoken into a WAV file, agent left, caller right; FILE - = to the standard output, without
+                                 a header: 16-bit little-endian, two channels (... listen ID - | ffplay -f s16le -ch_layout stereo -i -)
 Of the environment: EARSHOT_API_KEY (or EARSHOT_ADMIN_API_KEY), a key of Settings > API keys, and EARSHOT_GRPC_URL
 (default grpc://127.0.0.1 with EARSHOT_GRPC_PORT; grpcs:// for TLS, its authority in EARSHOT_GRPC_CA_FILE).`;
 
@@ -76,23 +77,25 @@ const { call } = client;
 try {
   await client.ready(5000);
   if (command === "list") {
-    const { calls } = await call.listCalls({}, options);
-    console.log(calls.length === 0 ? "No call is up." : calls.map(line).join("\n"));
+    let isAny = false;
+    for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
+      const page = await call.listCalls({ pageToken }, options);
+      isAny ||= page.calls.length > 0;
+      for (const one of page.calls) console.log(line(one));
+      pageToken = page.nextPageToken;
+    }
+    if (!isAny) console.log("No call is up.");
   } else if (command === "watch") {
     for await (const change of call.watchCalls({}, { signal: leave.signal }))
       console.log(
         change.kind === CallChange_Kind.SYNCED || change.call === undefined ? "-- up to here they were up already" : line(change.call),
       );
   } else if (command === "listen") {
-    const out = createWriteStream(file);
-    out.on("error", (error) => fail(`${file} cannot be written: ${error.message}`));
-    let rate = 0;
-    for await (const { pcm, sampleRate } of call.listen({ callId: id }, { signal: leave.signal })) {
-      if (rate === 0) console.log(`Listening at ${sampleRate} samples per second into ${file}; Ctrl-C ends it.`);
-      rate = sampleRate;
-      out.write(pcm);
-    }
-    await new Promise<void>((resolve) => out.end(resolve));
+    const chunks = call.listen({ callId: id }, { signal: leave.signal });
+    // Where the audio goes to the standard output words must not.
+    await writeHeard(chunks, file, (sampleRate) =>
+      console.error(`Listening at ${sampleRate} samples per second${file === "-" ? "" : ` into ${file}`}; Ctrl-C ends it.`),
+    );
   } else {
     const reason = values.reason ?? "";
     if (command === "pause") await call.pauseRecording({ callId: id, reason }, options);

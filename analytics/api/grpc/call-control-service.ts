@@ -9,12 +9,13 @@ import { bearerOf, type Identity, identify } from "../../access/identity.ts";
 import type { Listening } from "../../live/listening.ts";
 import { type CallAction, CallControl, longestReason } from "../call-control.ts";
 import type { ApiContext } from "../context.ts";
+import { callOf, pageOf } from "./call-list.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { grpcSettings } from "./settings.ts";
 
 type Context = Pick<ApiContext, "calls" | "liveCalls" | "directory" | "eventLog" | "clock"> & {
   readonly listening: Listening;
-  readonly limits: Pick<SettingsOf<typeof grpcSettings>, "streamsPerTenant" | "watchedChanges" | "recheckMs"> & {
+  readonly limits: Pick<SettingsOf<typeof grpcSettings>, "streamsPerTenant" | "pageCalls" | "watchedChanges" | "recheckMs"> & {
     /** Calls of one source address. */
     readonly callsPerMinute: number;
   };
@@ -90,9 +91,9 @@ export function callControlService(context: Context): Handlers<typeof CallContro
   };
 
   return {
-    listCalls: async (_request, call) => {
+    listCalls: async ({ pageSize, pageToken }, call) => {
       const { tenant } = await who(call);
-      return { calls: liveCalls.list(tenant.id).filter(isUp).map(callOf) };
+      return pageOf(liveCalls.list(tenant.id).filter(isUp), Math.min(pageSize || limits.pageCalls, limits.pageCalls), pageToken);
     },
 
     async *watchCalls(_request, call) {
@@ -148,20 +149,3 @@ const tooSlow = () =>
   });
 
 const isUp = (call: LiveCall): boolean => call.endedAt === null;
-
-function callOf(call: LiveCall) {
-  return {
-    id: call.id,
-    startedAtMs: Date.parse(call.startedAt),
-    endedAtMs: call.endedAt === null ? 0 : Date.parse(call.endedAt),
-    termination: call.termination ?? "",
-    agent: call.agent,
-    caller: call.caller,
-    direction: call.direction,
-    queue: call.queue,
-    trunk: call.trunkName,
-    recordingPaused: call.recordingPaused,
-    attention: call.attention,
-    legs: call.legs.map(({ index, speaker, name, address, state }) => ({ index, speaker, name, address, state })),
-  };
-}

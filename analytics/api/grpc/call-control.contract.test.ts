@@ -34,7 +34,7 @@ beforeEach(async () => {
     callControlService({
       ...api,
       clock: systemClock,
-      limits: { streamsPerTenant: 2, watchedChanges: 20, recheckMs: 100, callsPerMinute: 60 },
+      limits: { streamsPerTenant: 2, pageCalls: 3, watchedChanges: 20, recheckMs: 100, callsPerMinute: 60 },
     }),
   );
   await server.start();
@@ -82,6 +82,50 @@ test("lists the calls of the key's tenant that are up, and no others", async () 
     { id: "mine", agent: "Ada", caller: "Grace", queue: "support", trunk: "PBX", termination: "", endedAtMs: 0 },
   ]);
   expect((await withKey("second-key").listCalls({})).calls.map(({ id }) => id)).toEqual(["theirs"]);
+});
+
+test("lists page by page: each call that is up all the while once, though others begin and end, and never more than the limit", async () => {
+  const { first: tenant } = api.tenants;
+  const begin = async (callId: string, atMs: number) => {
+    const event = callStarted(tenant, callId);
+    const payload = event.payload as Extract<typeof event.payload, { case: "callStarted" }>;
+    payload.value.startedAtMs = atMs;
+    await api.publish(topics.calls.name, event);
+    await eventually(
+      async () => api.liveCalls.get(tenant, callId),
+      (call) => call !== undefined,
+    );
+  };
+  // Two began in the same millisecond.
+  for (const [i, callId] of ["d", "a", "c", "b", "e"].entries()) await begin(callId, 1_700_000_000_000 + Math.max(0, i - 1));
+  const { listCalls } = withKey();
+  const ids = ({ calls }: { calls: { id: string }[] }) => calls.map(({ id }) => id);
+  const whole = await listCalls({ pageSize: 100 });
+  expect(ids(whole)).toEqual(["a", "d", "c"]);
+  const one = await listCalls({ pageSize: 2 });
+  expect(ids(one)).toEqual(["a", "d"]);
+  // The call that the token names ends, one on this page ends, and another begins.
+  for (const gone of ["d", "c"]) await api.publish(topics.calls.name, callEnded(tenant, gone));
+  await begin("new", Date.now());
+  await eventually(
+    async () => api.liveCalls.count(tenant),
+    (count) => count === 4,
+  );
+  const two = await listCalls({ pageSize: 2, pageToken: one.nextPageToken });
+  expect(ids(two)).toEqual(["b", "e"]);
+  const last = await listCalls({ pageToken: two.nextPageToken });
+  expect([ids(last), last.nextPageToken]).toEqual([["new"], ""]);
+
+  // A token is a place, no right: with another tenant's key it shows that tenant's calls.
+  await started("theirs", api.tenants.second);
+  expect(ids(await withKey("second-key").listCalls({ pageToken: one.nextPageToken }))).toEqual(["theirs"]);
+  for (const pageToken of [
+    "x",
+    one.nextPageToken.slice(1),
+    Buffer.from("[1,2]").toString("base64url"),
+    Buffer.from("null").toString("base64url"),
+  ])
+    expect(await failure(listCalls({ pageToken }))).toMatchObject({ category: "invalid_request", code: "page_token_invalid" });
 });
 
 test("needs a key on every method; nobody acts on another tenant's call, on none, or on one that has ended", async () => {

@@ -35,8 +35,18 @@ export const grpcSettings = {
     env: "EARSHOT_GRPC_STREAMS",
     schema: whole(1, 10_000),
     default: 100,
-    describe: "watches and listenings of one tenant over gRPC at once, per API process",
+    describe:
+      "watches and listenings of one tenant over gRPC at once, counted by each API process for itself: behind a load balancer a tenant may have " +
+      "that many on every one of them",
     atLimit: "a further one is refused with RESOURCE_EXHAUSTED",
+  }),
+  pageCalls: setting({
+    env: "EARSHOT_GRPC_PAGE_CALLS",
+    schema: whole(1, 10_000),
+    default: 100,
+    describe:
+      "calls in one answer to ListCalls; where calls have very many legs more than these may not fit a client's largest message (4 MB, mostly)",
+    atLimit: "the answer names the token of the next page",
   }),
   watchedChanges: setting({
     env: "EARSHOT_GRPC_WATCH_CHANGES",

@@ -14,6 +14,19 @@ export declare const file_earshot_control_v1_call_control: GenFile;
  * @generated from message earshot.control.v1.ListCallsRequest
  */
 export declare type ListCallsRequest = Message<"earshot.control.v1.ListCallsRequest"> & {
+  /**
+   * At most so many calls; 0, or more than the server gives at once (EARSHOT_GRPC_PAGE_CALLS) = as many as that.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty = the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
 };
 
 /**
@@ -30,6 +43,13 @@ export declare type ListCallsResponse = Message<"earshot.control.v1.ListCallsRes
    * @generated from field: repeated earshot.control.v1.Call calls = 1;
    */
   calls: Call[];
+
+  /**
+   * Empty = this was the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -356,6 +376,8 @@ export declare const AudioChunkSchema: GenMessage<AudioChunk>;
  */
 export declare const CallControl: GenService<{
   /**
+   * Page by page, the call that began first comes first. A call that is up all the while is on one of the pages; one that begins meanwhile may be.
+   *
    * @generated from rpc earshot.control.v1.CallControl.ListCalls
    */
   listCalls: {
