@@ -109,6 +109,7 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     calls,
     objectStore: options.objectStore,
     clock,
+    eventLog,
     log,
     metrics,
     sweepMinutes: settings.store.retentionSweepMinutes,

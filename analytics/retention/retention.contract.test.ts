@@ -10,6 +10,7 @@ import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { platformSettings } from "@earshot/platform/settings.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { decodeEvent, type Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
@@ -27,6 +28,7 @@ let objects: ObjectStore;
 let run = 0;
 let tenants: { keeps: TenantId; forgets: TenantId };
 let rows: TenantRow[];
+let told: { topic: string; key: string; event: Event }[];
 let audited: { tenant: TenantId; details: Record<string, unknown> }[];
 
 const tenant = (id: TenantId, retentionDays: number): TenantRow => ({
@@ -58,6 +60,7 @@ beforeEach(async () => {
   tenants = { keeps: tenantId(`keeps-${run}`), forgets: tenantId(`forgets-${run}`) };
   rows = [tenant(tenants.keeps, 0), tenant(tenants.forgets, 30)];
   audited = [];
+  told = [];
   for (const { id } of rows)
     for (const [call, daysAgo] of [
       ["old", 31],
@@ -77,6 +80,15 @@ function retention(changed: Partial<Parameters<typeof createRetention>[0]> = {})
     },
     calls: store,
     objectStore: objects,
+    // As ingest would: what is told is stored.
+    eventLog: {
+      publish: async (topic, key, value) => {
+        const event = decodeEvent(value);
+        told.push({ topic, key, event });
+        await store.write([event]);
+        return { partition: 0, offset: 0 };
+      },
+    },
     clock,
     log: silentLog,
     metrics,
@@ -120,6 +132,43 @@ test("what a tenant keeps no longer goes with its recording, and is on the tenan
   await one.stop(1000);
 });
 
+test("a call whose end never came is ended by name when it is kept no longer, and swept; not one that was heard of lately, nor another tenant's", async () => {
+  const withoutEnd = (id: TenantId, call: string, daysAgo: number) =>
+    exampleCall(id, call, clock.now() - daysAgo * dayMs).filter(({ payload }) => payload.case !== "callEnded");
+  for (const { id } of rows) await store.write([...withoutEnd(id, "lost", 31), ...withoutEnd(id, "lost-young", 20)]);
+  const lastHeardMs = clock.now();
+  clock.advance(dayMs + 1);
+  await store.write(withoutEnd(tenants.forgets, "long", 32));
+  const one = retention();
+  await one.sweeps(true);
+  // The two that had ended.
+  expect(await one.sweep()).toBe(2);
+  expect(told.map(({ topic, key, event }) => [topic, key, event.tenantId, event.id])).toEqual([
+    ["calls.v1", "lost", tenants.forgets, "lost-ended-by-retention"],
+  ]);
+  expect(await store.getCall(tenants.forgets, "lost")).toMatchObject({
+    termination: "gateway_lost",
+    terminationDetail: expect.stringContaining("never told"),
+    endedAt: new Date(lastHeardMs).toISOString(),
+  });
+  expect((await store.getCall(tenants.forgets, "long"))?.endedAt).toBeNull();
+  // Not before it rests: its last words may still be on their way.
+  expect(await one.sweep()).toBe(0);
+  clock.advance(10 * 60_000);
+  await store.settle();
+  expect(await one.sweep()).toBe(1);
+  expect(told).toHaveLength(1);
+  expect(await store.getCall(tenants.forgets, "lost")).toBeUndefined();
+  for (const [id, call] of [
+    [tenants.keeps, "lost"],
+    [tenants.keeps, "lost-young"],
+    [tenants.forgets, "lost-young"],
+    [tenants.forgets, "long"],
+  ] as const)
+    expect((await store.getCall(id, call))?.endedAt, `${id} ${call}`).toBeNull();
+  await one.stop(1000);
+});
+
 test("a recording that cannot be deleted keeps its call, and keeps nobody else's; the next sweep takes it", async () => {
   rows = rows.map((row) => ({ ...row, retentionDays: 30 }));
   let isAway = true;
@@ -143,6 +192,7 @@ test("a deletion that is cut off is finished by the next sweep", async () => {
   let cutOff = true;
   const calls = {
     expiredCalls: store.expiredCalls,
+    unendedCalls: store.unendedCalls,
     eraseDeleted: store.eraseDeleted,
     deleteCalls: async (id: TenantId, ids: readonly string[]) => {
       if (cutOff) throw new EarshotError("unavailable", "column_store_away", "away");

@@ -1,11 +1,14 @@
-/** Takes calls away that their tenant keeps no longer: recordings first, then every row. */
+/** Takes calls away that their tenant keeps no longer: recordings first, then every row. One that never ended is ended first. */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
+import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { encodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
+import { topics } from "@earshot/proto/topics.ts";
 import type { CallRetention, DirectoryStore, TenantRow } from "../store/port.ts";
 
 const dayMs = 86_400_000;
@@ -14,11 +17,14 @@ const firstSweepMs = 60_000;
 const callsAtOnce = 2000;
 /** A tenant that shortens its retention by years: the rest goes at the next sweep. */
 const batchesPerSweep = 25;
+/** A call without an end of which nothing was heard for so long is on no gateway any more: none keeps one for longer than EARSHOT_SIP_MAX_CALL_MS. */
+const silentForMs = dayMs;
 
 export type RetentionOptions = {
   readonly directory: Pick<DirectoryStore, "tenants" | "audit">;
   readonly calls: CallRetention;
   readonly objectStore: Pick<ObjectStore, "delete">;
+  readonly eventLog: Pick<EventLog, "publish">;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -37,11 +43,15 @@ export type Retention = Component & {
  * again at the next sweep, and keeps no other tenant's calls.
  */
 export function createRetention(options: RetentionOptions): Retention {
-  const { directory, calls, objectStore, clock, log, metrics, sweepMinutes } = options;
+  const { directory, calls, objectStore, eventLog, clock, log, metrics, sweepMinutes } = options;
   const deleted = metrics.counter("earshot_retention_calls_deleted_total", "Calls deleted because their tenant keeps them no longer.");
   const failures = metrics.counter(
     "earshot_retention_failures_total",
     "Sweeps of a tenant's expired calls that failed and are tried again.",
+  );
+  const ended = metrics.counter(
+    "earshot_retention_calls_ended_total",
+    "Calls older than their tenant keeps them whose end never came, ended.",
   );
   let cancel = () => {};
   let cancelFirst = () => {};
@@ -53,6 +63,7 @@ export function createRetention(options: RetentionOptions): Retention {
 
   async function sweepTenant({ id, retentionDays }: TenantRow): Promise<number> {
     const beforeMs = clock.now() - retentionDays * dayMs;
+    await endUnended(id, beforeMs);
     let gone = 0;
     for (let batch = 0; batch < batchesPerSweep && isOn; batch++) {
       const expired = await calls.expiredCalls(id, beforeMs, callsAtOnce);
@@ -70,6 +81,39 @@ export function createRetention(options: RetentionOptions): Retention {
     await directory.audit(id, { actor: "retention", action: "calls.delete", subject: id, details });
     log.info({ tenantId: id, ...details }, "Calls were deleted that are kept no longer");
     return gone;
+  }
+
+  /**
+   * Told to everybody, like any other end; once it is stored the call is settled, and goes at one of the next sweeps. Without its start, which the
+   * store has: nothing is to be judged anew of a call that is so old.
+   */
+  async function endUnended(tenant: TenantId, beforeMs: number): Promise<void> {
+    const unended = await calls.unendedCalls(tenant, beforeMs, clock.now() - silentForMs, callsAtOnce);
+    if (unended.length === 0) return;
+    await Promise.all(
+      unended.map(({ callId, changedAtMs }) =>
+        eventLog.publish(
+          topics.calls.name,
+          callId,
+          encodeEvent({
+            id: `${callId}-ended-by-retention`,
+            tenantId: tenant,
+            callId,
+            occurredAtMs: clock.now(),
+            payload: {
+              case: "callEnded",
+              value: {
+                endedAtMs: changedAtMs,
+                termination: "gateway_lost",
+                detail: "Its end was never told; this is the last that was heard of it.",
+              },
+            },
+          }),
+        ),
+      ),
+    );
+    ended.inc(unended.length);
+    log.info({ tenantId: tenant, calls: unended.length }, "Calls whose end never came, and that are kept no longer, were ended");
   }
 
   async function deleteObject(tenant: TenantId, key: string): Promise<void> {

@@ -37,6 +37,8 @@ export interface CallStore extends Component {
 export interface CallRetention {
   /** Settled calls of a tenant that began before a time (Unix ms), the oldest first. */
   expiredCalls(tenant: TenantId, beforeMs: number, most: number): Promise<ExpiredCall[]>;
+  /** Calls of a tenant that began before a time (Unix ms), have no end, and have not changed since `silentSinceMs`; the oldest first. */
+  unendedCalls(tenant: TenantId, beforeMs: number, silentSinceMs: number, most: number): Promise<UnendedCall[]>;
   /** Every row of these calls. Cut off in between, the calls are expired still. */
   deleteCalls(tenant: TenantId, ids: readonly string[]): Promise<void>;
   /** Takes off the disk what was deleted before. Dear: it rewrites every part that has such rows. */
@@ -45,6 +47,9 @@ export interface CallRetention {
 
 /** `objectKeys`: of its recordings. */
 export type ExpiredCall = { readonly callId: string; readonly objectKeys: readonly string[] };
+
+/** `changedAtMs`: when the last that is known of it was stored. */
+export type UnendedCall = { readonly callId: string; readonly changedAtMs: number };
 
 export type TenantRow = {
   id: TenantId;

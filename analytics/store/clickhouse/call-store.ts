@@ -11,7 +11,7 @@ import { callDetail, ledger, recording, transcript } from "./call-detail.ts";
 import { listCalls, statistics } from "./call-list.ts";
 import { CallStates } from "./call-states.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
-import { deleteCalls, eraseDeleted, expiredCalls } from "./delete-calls.ts";
+import { deleteCalls, eraseDeleted, expiredCalls, unendedCalls } from "./delete-calls.ts";
 import { hasTextIndex } from "./engine-version.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
@@ -141,6 +141,8 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
     recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
     expiredCalls: (tenant: TenantId, beforeMs: number, most: number) => watched(() => expiredCalls(store().query, tenant, beforeMs, most)),
+    unendedCalls: (tenant: TenantId, beforeMs: number, silentSinceMs: number, most: number) =>
+      watched(() => unendedCalls(store().query, tenant, beforeMs, silentSinceMs, most)),
     deleteCalls: (tenant: TenantId, ids: readonly string[]) =>
       watched(() => {
         const { connection, states } = store();

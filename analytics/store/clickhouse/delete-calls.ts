@@ -1,6 +1,6 @@
 /** Calls that go for good: which they are, and every row of them. */
 import type { TenantId } from "@earshot/proto/ids.ts";
-import type { ExpiredCall } from "../port.ts";
+import type { ExpiredCall, UnendedCall } from "../port.ts";
 import { tablesOfCalls } from "./call-tables.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
@@ -22,6 +22,23 @@ export async function expiredCalls(query: TenantQuery, tenant: TenantId, beforeM
   const keys = new Map<string, string[]>();
   for (const { call_id, object_key } of recordings) keys.set(call_id, [...(keys.get(call_id) ?? []), object_key]);
   return ids.map((callId) => ({ callId, objectKeys: [...new Set(keys.get(callId))] }));
+}
+
+/** Those that nothing has been heard of for long and whose end never came: they are settled, and expire, once somebody ends them. */
+export function unendedCalls(
+  query: TenantQuery,
+  tenant: TenantId,
+  beforeMs: number,
+  silentSinceMs: number,
+  most: number,
+): Promise<UnendedCall[]> {
+  return query<UnendedCall>(
+    tenant,
+    "SELECT call_id AS callId, toFloat64(toUnixTimestamp64Milli(written_at)) AS changedAtMs " +
+      `FROM calls_open FINAL WHERE ${ofTenant} AND ended_at = 0 AND newest_first < 0 AND newest_first > {after:Int64} ` +
+      "AND written_at < fromUnixTimestamp64Milli({silentSince:Int64}, 'UTC') ORDER BY newest_first DESC LIMIT {most:UInt32}",
+    { after: -beforeMs, silentSince: silentSinceMs, most },
+  );
 }
 
 /** Beside writes: what comes to one of these calls meanwhile stays, and goes at the next sweep. */
