@@ -28,6 +28,7 @@ import { createInsights } from "./insights/insights.ts";
 import type { InsightsSettings } from "./insights/settings.ts";
 import { Listening } from "./live/listening.ts";
 import { LiveCalls } from "./live/live-calls.ts";
+import { LiveCursors } from "./live/live-cursor.ts";
 import { LiveHub } from "./live/live-hub.ts";
 import { createRetention } from "./retention/retention.ts";
 import { openCallStore, openDirectoryStore } from "./store/open.ts";
@@ -37,7 +38,7 @@ import type { postgresSettings } from "./store/postgres/settings.ts";
 import type { storeSettings } from "./store/settings.ts";
 
 export type AnalyticsSettings = {
-  readonly platform: Pick<SettingsOf<typeof platformSettings>, "maxRecordBytes" | "serviceBeatMs">;
+  readonly platform: Pick<SettingsOf<typeof platformSettings>, "eventLog" | "maxRecordBytes" | "serviceBeatMs">;
   readonly api: ApiSettings;
   readonly store: SettingsOf<typeof storeSettings>;
   readonly postgres: SettingsOf<typeof postgresSettings>;
@@ -108,8 +109,8 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     directory,
     calls,
     objectStore: options.objectStore,
-    clock,
     eventLog,
+    clock,
     log,
     metrics,
     sweepMinutes: settings.store.retentionSweepMinutes,
@@ -122,8 +123,10 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
   const insights = createInsights({ eventLog, log, metrics, clock, settings: settings.insights, rulesOf });
   const liveCalls = new LiveCalls({ eventLog, clock, log, metrics, settings: settings.api });
   const listening = new Listening({ calls: liveCalls, directory, eventLog, clock, log });
+  const sharedLog = !settings.platform.eventLog.startsWith("embedded:");
   const liveHub = new LiveHub({
     calls: liveCalls,
+    cursors: () => LiveCursors.open({ secret: settings.api.cursorSecret, dataDir, sharedLog, log }),
     directory,
     listening,
     clock,

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Listening } from "@earshot/analytics/live/listening.ts";
 import { LiveCalls } from "@earshot/analytics/live/live-calls.ts";
+import { LiveCursors } from "@earshot/analytics/live/live-cursor.ts";
 import { LiveHub } from "@earshot/analytics/live/live-hub.ts";
 import { liveSettings } from "@earshot/analytics/live/settings.ts";
 import type { DirectoryStore } from "@earshot/analytics/store/port.ts";
@@ -90,7 +91,15 @@ async function hub(): Promise<Result> {
   const calls = new LiveCalls({ ...common, eventLog });
   const speech = () => ({ engine: "none", usable: false, reason: "", remedy: "" });
   const listening = new Listening({ ...common, eventLog, calls, directory });
-  const live = new LiveHub({ ...common, listening, calls, directory, publicOrigins: [], speech });
+  const live = new LiveHub({
+    ...common,
+    cursors: async () => LiveCursors.withSecret("bench"),
+    listening,
+    calls,
+    directory,
+    publicOrigins: [],
+    speech,
+  });
   await live.start();
   const server = createServer();
   live.attach(server);

@@ -69,6 +69,11 @@ describe("compose.yaml", () => {
     expect(ports).toContain(`127.0.0.1:${environment!.EARSHOT_GRPC_PORT}:${environment!.EARSHOT_GRPC_PORT}`);
   });
 
+  it("gives every replica of the API the same secret for the cursors of live pages", () => {
+    expect(compose.services.api!.environment!.EARSHOT_LIVE_CURSOR_SECRET).toMatch(/^\$\{LIVE_CURSOR_SECRET:\?/);
+    expect(read("deploy/helm/earshot/values.yaml")).toContain("EARSHOT_LIVE_CURSOR_SECRET");
+  });
+
   it("signs in to PostgreSQL as two roles that its set-up makes, neither the superuser", () => {
     const { EARSHOT_RELATIONAL_STORE: application, EARSHOT_RELATIONAL_STORE_OWNER: owner } = compose.services.api!.environment!;
     const script = read(

@@ -13,6 +13,7 @@ import { callEnded, callStarted, words } from "../api/testing/example-events.ts"
 import { eventually, startTestApi, type TestApi } from "../api/testing/test-api.ts";
 import { Listening } from "./listening.ts";
 import { LiveCalls } from "./live-calls.ts";
+import { LiveCursors } from "./live-cursor.ts";
 import { LiveHub } from "./live-hub.ts";
 import { liveSettings } from "./settings.ts";
 
@@ -231,7 +232,7 @@ async function startSecondInstance(): Promise<{ port: number; calls: LiveCalls; 
   const calls = new LiveCalls(common);
   const listening = new Listening({ ...common, calls });
   const speech = () => ({ engine: "none", usable: false, reason: "", remedy: "" });
-  const hub = new LiveHub({ ...common, calls, listening, publicOrigins: [], speech });
+  const hub = new LiveHub({ ...common, calls, cursors: async () => LiveCursors.withSecret("test"), listening, publicOrigins: [], speech });
   const components = [calls, listening, hub];
   for (const component of components) await component.start();
   const server = createServer();
@@ -297,7 +298,7 @@ describe("another instance of the API", () => {
     expect(heard).toEqual(Array.from({ length: said }, (_, index) => `words ${index}`));
   });
 
-  test.each(["x", "another-epoch.1", "", "changed", "foreign"])(
+  test.each(["x", "another-epoch.1", "", "changed", "cut", "foreign"])(
     "a cursor that is %j is refused with a code, and a snapshot is sent",
     async (kind) => {
       const foreign = await withKey("second-key");
@@ -306,7 +307,7 @@ describe("another instance of the API", () => {
       await hasSnapshot(mine);
       const changed = cursorOf(mine).replace(/.(?=.{9}$)/, (letter) => (letter === "A" ? "B" : "A"));
       const back = await onOther();
-      const cursors: Record<string, string> = { changed, foreign: cursorOf(foreign) };
+      const cursors: Record<string, string> = { changed, cut: cursorOf(mine).slice(0, -8), foreign: cursorOf(foreign) };
       back.send({ type: "resume", cursor: cursors[kind] ?? kind });
       await eventually(
         () => typesOf(back),

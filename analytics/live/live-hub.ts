@@ -18,7 +18,7 @@ import type { DirectoryStore } from "../store/port.ts";
 import type { Listener, Listening } from "./listening.ts";
 import type { LiveCalls } from "./live-calls.ts";
 import { LiveClient } from "./live-client.ts";
-import { LiveCursors } from "./live-cursor.ts";
+import type { LiveCursors } from "./live-cursor.ts";
 import { type LiveCounters, LiveTenant } from "./live-tenant.ts";
 import type { EventPlace, Positions } from "./read-positions.ts";
 import type { liveSettings } from "./settings.ts";
@@ -34,6 +34,8 @@ const bearerProtocol = "bearer.";
 
 export type LiveHubOptions = {
   calls: LiveCalls;
+  /** Asked for once, at the start. */
+  cursors: () => Promise<LiveCursors>;
   directory: DirectoryStore;
   listening: Listening;
   clock: Clock;
@@ -51,17 +53,16 @@ export class LiveHub implements Component {
   readonly name = "live-hub";
   readonly #options: LiveHubOptions;
   readonly #tenants = new Map<string, LiveTenant>();
-  readonly #cursors: LiveCursors;
   readonly #limit: AddressLimit;
   readonly #trustsProxy: TrustsProxy;
   readonly #counters: LiveCounters;
+  #cursors: LiveCursors | undefined;
   #server: WebSocketServer | undefined;
   #timers: (() => void)[] = [];
 
   constructor(options: LiveHubOptions) {
     this.#options = options;
     const { metrics, clock } = options;
-    this.#cursors = new LiveCursors(options.settings.cursorSecret);
     this.#limit = new AddressLimit(clock, options.settings.upgradesPerMinute);
     this.#trustsProxy = trustsProxy(options.trustProxy ?? 0);
     this.#counters = {
@@ -77,7 +78,8 @@ export class LiveHub implements Component {
   }
 
   async start(): Promise<void> {
-    const { clock, settings } = this.#options;
+    const { clock, settings, cursors } = this.#options;
+    this.#cursors = await cursors();
     this.#server = new WebSocketServer({
       noServer: true,
       maxPayload: settings.clientMessageBytes,
@@ -161,7 +163,7 @@ export class LiveHub implements Component {
         calls: () => calls.list(id),
         positions: () => calls.positions,
         toldFrom: calls.toldFrom,
-        writeCursor: (positions) => this.#cursors.write(id, positions),
+        writeCursor: (positions) => this.#cursors!.write(id, positions),
         counters: this.#counters,
       });
       this.#tenants.set(id, tenant);
@@ -231,7 +233,7 @@ export class LiveHub implements Component {
   #resume(tenant: LiveTenant, client: LiveClient, cursor: string): void {
     let seen: Positions;
     try {
-      seen = this.#cursors.read(client.identity.tenant.id, cursor);
+      seen = this.#cursors!.read(client.identity.tenant.id, cursor);
     } catch (error) {
       tenant.resume(client, undefined);
       throw error;

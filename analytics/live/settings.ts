@@ -43,7 +43,7 @@ export const liveSettings = {
     default: "",
     secret: true,
     describe:
-      "Seals the cursors of live sockets; the same in every API process. Without it a tenant that knows this program can read from its cursor how many records the whole log holds, nothing else.",
+      "Seals the cursors of live sockets; the same in every API process, so that one reads what another wrote. Without it each API process seals with a key of its own, kept in EARSHOT_DATA_DIR: enough for one, and where there are several a client that moves to another one gets a new snapshot.",
   }),
   upgradesPerMinute: setting({
     env: "EARSHOT_LIVE_UPGRADES_PER_MINUTE",

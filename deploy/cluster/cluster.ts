@@ -1,4 +1,5 @@
 /** The product as separate processes on one machine: which roles, how many of each, on which ports, in what order. */
+import { generateToken } from "@earshot/platform/secrets/token.ts";
 import type { RoleName } from "../roles/role.ts";
 import { freePorts } from "./free-ports.ts";
 import { RoleProcess } from "./role-process.ts";
@@ -40,6 +41,8 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
   const roles: RoleProcess[] = [];
   const count = kinds.reduce((sum, [, , many]) => sum + size[many], 0);
   const free = await freePorts(count * 4);
+  // For as long as these processes are started again; who starts anew has nothing that could be resumed.
+  const cursorSecret = globalThis.process.env.EARSHOT_LIVE_CURSOR_SECRET || generateToken("cursor");
   const rtpBase = 30_000 + Math.floor(Math.random() * 40) * usualRtpPorts;
   for (const [role, one, many] of kinds) {
     for (let i = 1; i <= size[many]; i++) {
@@ -59,7 +62,7 @@ export async function planCluster(options: ClusterOptions): Promise<RoleProcess[
           rtpFrom,
           rtpTo: rtpFrom + rtpPortsEach - 1,
         },
-        env: { ...env, ...envOf[name] },
+        env: { ...(role === "analytics-api" ? { EARSHOT_LIVE_CURSOR_SECRET: cursorSecret } : {}), ...env, ...envOf[name] },
         through: throughOf[name],
         onOutput: onOutput === undefined ? undefined : (text) => onOutput(name, text),
         onDeath: onDeath === undefined ? undefined : (how) => onDeath(process, how),

@@ -19,6 +19,7 @@ import type { TenantId } from "@earshot/proto/ids.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
 import { Listening } from "../../live/listening.ts";
 import { LiveCalls } from "../../live/live-calls.ts";
+import { LiveCursors } from "../../live/live-cursor.ts";
 import { LiveHub } from "../../live/live-hub.ts";
 import { createDirectoryStore, type PostgresDirectoryStore } from "../../store/postgres/directory-store.ts";
 import type { ApiContext, ApiSettings } from "../context.ts";
@@ -117,6 +118,7 @@ export async function startTestApi(
   const listening = new Listening({ calls: liveCalls, directory, eventLog, clock, log });
   const liveHub = new LiveHub({
     calls: liveCalls,
+    cursors: async () => LiveCursors.withSecret("test"),
     directory,
     listening,
     clock,
