@@ -341,6 +341,8 @@ describe("insights", () => {
     for (let i = 0; i < 3; i++) await said("c1", 1, 1000, "cancel my contract");
     await started("c1");
     await said("c1", 1, 1000, "cancel my contact", { revision: 2 });
+    // Late, of a worker that was cut off.
+    await said("c1", 1, 1000, "cancel my contract");
     await eventually("sentiment", 2);
     await quiet();
     const found = await events(topics.insights.name);

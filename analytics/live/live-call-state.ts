@@ -23,6 +23,8 @@ const curvePoints = 30;
 /** Utterances whose newest revision is remembered, so that a redelivered partial does not replace a later one. */
 const rememberedSegments = 256;
 const keptAlerts = 50;
+/** Over every revision, which are 32 bits. */
+const finalRank = 2 ** 32;
 
 export class LiveCallState {
   readonly tenantId: string;
@@ -136,8 +138,8 @@ export class LiveCallState {
 
   #words(payload: PayloadOf<"transcriptSegment">): LiveEvent | undefined {
     const before = this.#revisions.get(payload.segmentId);
-    // A final outranks every partial; nothing follows it.
-    const rank = payload.final ? Number.MAX_SAFE_INTEGER : payload.revision;
+    // A final outranks every partial. Two of one segment come where a worker that was cut off had sent its own: the newer owner's counts higher.
+    const rank = (payload.final ? finalRank : 0) + payload.revision;
     if (before !== undefined && before >= rank) return undefined;
     this.#revisions.set(payload.segmentId, rank);
     if (this.#revisions.size > rememberedSegments) this.#revisions.delete(this.#revisions.keys().next().value!);

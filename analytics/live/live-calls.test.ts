@@ -92,6 +92,18 @@ describe("words", () => {
     expect(live.get(tenant, "a")?.lastWords).toEqual({ speaker: "caller", text: "Good morning.", final: true });
   });
 
+  test("of two finals of one segment the higher revision counts, whichever comes first", () => {
+    const final = (text: string, revision: number, startMs: number) => apply(words(tenant, "a", text, { revision, final: true, startMs }));
+    final("by the worker that was cut off", 3, 1000);
+    final("by its successor", 100_002, 1000);
+    final("by the successor of another", 100_001, 5000);
+    final("by the other that was cut off", 4, 5000);
+    const texts = (startMs: number) =>
+      told.flatMap(({ event }) => ("segment" in event && event.segment.startMs === startMs ? [event.segment.text] : []));
+    expect(texts(1000)).toEqual(["by the worker that was cut off", "by its successor"]);
+    expect(texts(5000)).toEqual(["by the successor of another"]);
+  });
+
   test("an utterance that could not be recognised is told, and does not blank the last words", () => {
     apply(words(tenant, "a", "hello", { final: true }));
     const failed = words(tenant, "a", "", { final: true, startMs: 5000 });

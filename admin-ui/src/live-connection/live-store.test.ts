@@ -3,6 +3,7 @@ import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
 import { describe, expect, it } from "vitest";
 import { makeCall, service } from "../../dev/fake-calls.ts";
 import { LiveStore } from "./live-store.ts";
+import { mergeSegments } from "./transcript.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");
 const call = (id: string, seed = 1): LiveCall => ({ ...makeCall(id, seed, now - 20_000, service, 12_000), alerts: [], alertCount: 0 });
@@ -160,6 +161,21 @@ describe("the live store", () => {
     batch(store, { type: "sentiment", callId: "a", segmentId: "s1", speaker: "caller", startMs: 20_000, score: -0.4, trend: 0 });
     batch(store, { type: "transcript.partial", callId: "a", segment: segment({ revision: 7, text: "late" }) });
     expect(store.transcript("a")).toMatchObject([{ text: "My bill.", final: true, sentiment: -0.4 }]);
+  });
+
+  it("has one line for a segment that is told again: the higher revision's, whichever comes first, on the socket or from the server", () => {
+    const final = (text: string, revision: number, segmentId = "s1") => segment({ segmentId, final: true, text, revision });
+    const told = (store: LiveStore, ...segments: Segment[]) => {
+      for (const one of segments) batch(store, { type: "transcript.final", callId: "a", segment: one });
+    };
+    const store = started(call("a"));
+    store.watch("a");
+    told(store, final("by one that was cut off", 3), final("by its successor", 100_002), final("by its successor", 100_002));
+    told(store, final("by the other's successor", 100_001, "s2"), final("by the other", 4, "s2"));
+    const texts = (segments: readonly Segment[]) => segments.map(({ text }) => text);
+    expect(texts(store.transcript("a"))).toEqual(["by its successor", "by the other's successor"]);
+    expect(texts(mergeSegments([final("stored", 3)], [final("live", 4)]))).toEqual(["live"]);
+    expect(texts(mergeSegments([final("stored", 4)], [final("live", 3)]))).toEqual(["stored"]);
   });
 
   it("replaces everything with a summary, says how much was dropped, and asks for the words that are missing", () => {
