@@ -28,6 +28,7 @@ let objects: ObjectStore;
 let run = 0;
 let tenants: { keeps: TenantId; forgets: TenantId };
 let rows: TenantRow[];
+let logIsFull: boolean;
 let told: { topic: string; key: string; event: Event }[];
 let audited: { tenant: TenantId; details: Record<string, unknown> }[];
 
@@ -61,6 +62,7 @@ beforeEach(async () => {
   rows = [tenant(tenants.keeps, 0), tenant(tenants.forgets, 30)];
   audited = [];
   told = [];
+  logIsFull = false;
   for (const { id } of rows)
     for (const [call, daysAgo] of [
       ["old", 31],
@@ -80,13 +82,11 @@ function retention(changed: Partial<Parameters<typeof createRetention>[0]> = {})
     },
     calls: store,
     objectStore: objects,
-    // As ingest would: what is told is stored.
     eventLog: {
-      publish: async (topic, key, value) => {
-        const event = decodeEvent(value);
-        told.push({ topic, key, event });
-        await store.write([event]);
-        return { partition: 0, offset: 0 };
+      append: (topic, key, value) => {
+        if (logIsFull) return false;
+        told.push({ topic, key, event: decodeEvent(value) });
+        return true;
       },
     },
     clock,
@@ -141,11 +141,17 @@ test("a call whose end never came is ended by name when it is kept no longer, an
   await store.write(withoutEnd(tenants.forgets, "long", 32));
   const one = retention();
   await one.sweeps(true);
-  // The two that had ended.
+  // The two that had ended; a log that takes nothing keeps none of them.
+  logIsFull = true;
   expect(await one.sweep()).toBe(2);
+  expect(told).toEqual([]);
+  logIsFull = false;
+  expect(await one.sweep()).toBe(0);
   expect(told.map(({ topic, key, event }) => [topic, key, event.tenantId, event.id])).toEqual([
     ["calls.v1", "lost", tenants.forgets, "lost-ended-by-retention"],
   ]);
+  // As ingest does it.
+  await store.write(told.map(({ event }) => event));
   expect(await store.getCall(tenants.forgets, "lost")).toMatchObject({
     termination: "gateway_lost",
     terminationDetail: expect.stringContaining("never told"),

@@ -24,7 +24,7 @@ export type RetentionOptions = {
   readonly directory: Pick<DirectoryStore, "tenants" | "audit">;
   readonly calls: CallRetention;
   readonly objectStore: Pick<ObjectStore, "delete">;
-  readonly eventLog: Pick<EventLog, "publish">;
+  readonly eventLog: Pick<EventLog, "append">;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -63,7 +63,6 @@ export function createRetention(options: RetentionOptions): Retention {
 
   async function sweepTenant({ id, retentionDays }: TenantRow): Promise<number> {
     const beforeMs = clock.now() - retentionDays * dayMs;
-    await endUnended(id, beforeMs);
     let gone = 0;
     for (let batch = 0; batch < batchesPerSweep && isOn; batch++) {
       const expired = await calls.expiredCalls(id, beforeMs, callsAtOnce);
@@ -76,6 +75,7 @@ export function createRetention(options: RetentionOptions): Retention {
       gone += expired.length;
       deleted.inc(expired.length);
     }
+    await endUnended(id, beforeMs);
     if (gone === 0) return 0;
     const details = { calls: gone, retentionDays, before: new Date(beforeMs).toISOString() };
     await directory.audit(id, { actor: "retention", action: "calls.delete", subject: id, details });
@@ -85,35 +85,31 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /**
    * Told to everybody, like any other end; once it is stored the call is settled, and goes at one of the next sweeps. Without its start, which the
-   * store has: nothing is to be judged anew of a call that is so old.
+   * store has: nothing is to be judged anew of a call that is so old. A log that takes nothing now is not waited for; the next sweep tells it again.
    */
   async function endUnended(tenant: TenantId, beforeMs: number): Promise<void> {
-    const unended = await calls.unendedCalls(tenant, beforeMs, clock.now() - silentForMs, callsAtOnce);
-    if (unended.length === 0) return;
-    await Promise.all(
-      unended.map(({ callId, changedAtMs }) =>
-        eventLog.publish(
-          topics.calls.name,
-          callId,
-          encodeEvent({
-            id: `${callId}-ended-by-retention`,
-            tenantId: tenant,
-            callId,
-            occurredAtMs: clock.now(),
-            payload: {
-              case: "callEnded",
-              value: {
-                endedAtMs: changedAtMs,
-                termination: "gateway_lost",
-                detail: "Its end was never told; this is the last that was heard of it.",
-              },
-            },
-          }),
-        ),
-      ),
-    );
-    ended.inc(unended.length);
-    log.info({ tenantId: tenant, calls: unended.length }, "Calls whose end never came, and that are kept no longer, were ended");
+    let told = 0;
+    for (const { callId, changedAtMs } of await calls.unendedCalls(tenant, beforeMs, clock.now() - silentForMs, callsAtOnce)) {
+      const event = encodeEvent({
+        id: `${callId}-ended-by-retention`,
+        tenantId: tenant,
+        callId,
+        occurredAtMs: clock.now(),
+        payload: {
+          case: "callEnded",
+          value: {
+            endedAtMs: changedAtMs,
+            termination: "gateway_lost",
+            detail: "Its end was never told; this is the last that was heard of it.",
+          },
+        },
+      });
+      if (!isOn || !eventLog.append(topics.calls.name, callId, event, () => isOn)) break;
+      told++;
+    }
+    if (told === 0) return;
+    ended.inc(told);
+    log.info({ tenantId: tenant, calls: told }, "Calls whose end never came, and that are kept no longer, were ended");
   }
 
   async function deleteObject(tenant: TenantId, key: string): Promise<void> {
