@@ -13,6 +13,21 @@ export const storeSettings = {
       'where calls and transcripts are kept: "chdb:DIR" (in process; no DIR = under the data directory) or "clickhouse://user:password@host:8123/database"',
     secret: true,
   }),
+  columnStoreCluster: setting({
+    env: "EARSHOT_COLUMN_STORE_CLUSTER",
+    schema: z.string().regex(/^[\w.{}-]*$/, "is letters, digits and _ . - { }"),
+    default: "",
+    describe:
+      'name of the ClickHouse cluster (one shard, any number of replicas) on which tables are made, replicated; EARSHOT_COLUMN_STORE then names the replicas: "clickhouse://user:password@one:8123,two:8123,three:8123/database". Empty = one server',
+  }),
+  columnStoreQuorum: setting({
+    env: "EARSHOT_COLUMN_STORE_QUORUM",
+    schema: z.string().regex(/^(auto|[1-9]\d?)$/, "is auto or a number from 1 to 99"),
+    default: "auto",
+    describe:
+      "replicas of the cluster that must have an insert before it counts as stored; auto = more than half of them (of two both). 1 = the one that is asked: goes on where others are away, and may miss what only they have until they are back",
+    atLimit: "with fewer replicas up, history and search wait, and nothing is lost: the event log keeps it",
+  }),
   relationalStore: setting({
     env: "EARSHOT_RELATIONAL_STORE",
     schema: z.string().regex(/^(embedded:|postgres(ql)?:\/\/)/, "begins with embedded: or postgres://"),

@@ -3,12 +3,16 @@ import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { type CallRow, callRowColumns, parseCard } from "./call-card.ts";
 import { CallState } from "./call-state.ts";
+import type { ColumnStoreConnection } from "./connection.ts";
 import { isStage, outcomeOf } from "./ledger.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 
 /** Calls asked for by one query: keeps the bound parameter small. */
 const idsPerQuery = 2000;
 const idsAskedOutright = 200;
+
+/** The facts that a state is restored from. */
+const restoredTables = ["sentiments", "line_quality", "alerts", "key_presses", "ledger", "conversations", "attentions"];
 
 /** What a batch says of one call, in its order. */
 export type CallEvents = {
@@ -43,12 +47,14 @@ export function eventsByCall(events: readonly Event[]): CallEvents[] {
 
 export class CallStates {
   readonly #query: TenantQuery;
+  readonly #connection: ColumnStoreConnection;
   readonly #max: number;
   /** Oldest touch first. */
   readonly #states = new Map<string, CallState>();
 
-  constructor(query: TenantQuery, max: number) {
+  constructor(query: TenantQuery, connection: ColumnStoreConnection, max: number) {
     this.#query = query;
+    this.#connection = connection;
     this.#max = max;
   }
 
@@ -66,7 +72,11 @@ export class CallStates {
       if (ofTenant === undefined) missing.set(call.tenant, [call]);
       else ofTenant.push(call);
     }
-    for (const [tenant, ofTenant] of missing) await this.#restore(tenantId(tenant), ofTenant);
+    if (missing.size === 0) return;
+    // Another process may have written them, to another replica.
+    await this.#connection.upToDate(["calls", "calls_open"], async () => {
+      for (const [tenant, ofTenant] of missing) await this.#restore(tenantId(tenant), ofTenant);
+    });
   }
 
   /** Keeps states whose rows are stored; beyond the limit the ones untouched for longest are forgotten. */
@@ -112,7 +122,7 @@ export class CallStates {
         restored.set(card.id, call.state);
       }
       // Every fact is written before its call's row is acknowledged: a call without a row has no facts.
-      if (restored.size > 0) await this.#restoreFacts(tenant, restored);
+      if (restored.size > 0) await this.#connection.upToDate(restoredTables, () => this.#restoreFacts(tenant, restored));
     }
   }
 

@@ -18,9 +18,9 @@ import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse
 
 const settings = readSettings({ store: storeSettings }, {}).values.store;
 
-function subjectAt(url: string): ContractSubject & { started: ClickHouseCallStore } {
+function subjectAt(url: string, asked = settings): ContractSubject & { started: ClickHouseCallStore } {
   const clock = new ManualClock();
-  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings });
+  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings: asked });
   let current = make();
   // A restart must not leave a check with a store that is closed.
   const store = new Proxy({} as ClickHouseCallStore, { get: (_, name) => Reflect.get(current, name) });
@@ -262,9 +262,13 @@ describe("the engine as a server 24.8, without the names it does not know", () =
 
 const server = process.env.EARSHOT_TEST_CLICKHOUSE;
 // Skipped with REQUIRE_SERVERS=1 too: no package brings a server, and its engine and its interface are tested above.
-describe.skipIf(server === undefined)("a ClickHouse server (EARSHOT_TEST_CLICKHOUSE, an empty database)", () => {
-  const subject = subjectAt(server ?? "");
-  beforeAll(() => subject.started.start());
-  afterAll(() => subject.started.stop(1000));
-  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
-});
+describe.skipIf(server === undefined)(
+  "a ClickHouse server (EARSHOT_TEST_CLICKHOUSE, an empty database; a cluster with EARSHOT_TEST_CLICKHOUSE_CLUSTER)",
+  () => {
+    const cluster = process.env.EARSHOT_TEST_CLICKHOUSE_CLUSTER ?? "";
+    const subject = subjectAt(server ?? "", { ...settings, columnStoreCluster: cluster });
+    beforeAll(() => subject.started.start());
+    afterAll(() => subject.started.stop(1000));
+    for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+  },
+);

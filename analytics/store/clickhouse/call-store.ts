@@ -10,6 +10,7 @@ import type { CallRetention, CallStore } from "../port.ts";
 import { callDetail, ledger, recording, transcript } from "./call-detail.ts";
 import { listCalls, statistics } from "./call-list.ts";
 import { CallStates } from "./call-states.ts";
+import { replicaTrouble } from "./cluster.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
 import { deleteCalls, eraseDeleted, expiredCalls, unendedCalls } from "./delete-calls.ts";
 import { hasTextIndex } from "./engine-version.ts";
@@ -40,7 +41,7 @@ export type ClickHouseCallStore = CallStore &
     settles(on: boolean): Promise<void>;
     /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
     readonly fault: string | undefined;
-    /** What is slower than it could be since the tables were made on an older server, in words for the status page; undefined where nothing is. */
+    /** What works less well than it could (replicas that are away, tables made on an older server), in words for the status page; else undefined. */
     readonly limitation: string | undefined;
   };
 
@@ -57,6 +58,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
   let settles = options.settles ?? true;
   let settling: Promise<unknown> = Promise.resolve();
   let fault: string | undefined;
+  let trouble: string | undefined;
   /** Whatever the engine answers, it is there. */
   const watched = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -98,14 +100,18 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         throw error;
       }
       const query = tenantQueries(connection);
-      const states = new CallStates(query, options.settings.liveCallStates);
+      const states = new CallStates(query, connection, options.settings.liveCallStates);
       const writer = new EventWriter(connection, states, metrics, clock);
       opened = { connection, query, search, states, writer };
       let busy = false;
       cancelSettling = clock.every(settleEveryMs, () => {
         if (busy) return;
         busy = true;
-        settling = watched(() => (settles ? settle(writer) : connection.command("SELECT 1")))
+        settling = watched(async () => {
+          // What few replicas took is stored by the quorum or not at all: not a fault of this one.
+          trouble = connection.cluster === undefined ? undefined : await replicaTrouble(connection);
+          await (settles ? settle(writer) : connection.command("SELECT 1"));
+        })
           .catch((error: unknown) => log.warn({ err: error }, "calls could not be settled"))
           .finally(() => {
             busy = false;
@@ -122,6 +128,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     settle: () => settle(store().writer),
     release: () => opened?.states.clear(),
     async settles(on: boolean) {
+      if (on && !settles) opened?.writer.settlesAnew();
       settles = on;
       if (!on) await settling;
     },
@@ -129,7 +136,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       return fault;
     },
     get limitation() {
-      return opened?.search === bloomFilterSearch ? olderTables : undefined;
+      return trouble ?? (opened?.search === bloomFilterSearch ? olderTables : undefined);
     },
     write: (events: readonly Event[]) => watched(async () => store().writer.write(events)),
     listCalls: (tenant: TenantId, asked: CallQuery) =>
@@ -140,9 +147,17 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     transcript: (tenant: TenantId, id: string) => timed("transcript", (query) => transcript(query, tenant, id)),
     ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
     recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
-    expiredCalls: (tenant: TenantId, beforeMs: number, most: number) => watched(() => expiredCalls(store().query, tenant, beforeMs, most)),
+expiredCalls: (tenant: TenantId, beforeMs: number, most: number) =>
+      watched(() => {
+        const { connection, query } = store();
+        // A recording whose row is not here yet would stay when its call goes.
+        return connection.upToDate(["calls", "recordings"], () => expiredCalls(query, tenant, beforeMs, most));
+      }),
     unendedCalls: (tenant: TenantId, beforeMs: number, silentSinceMs: number, most: number) =>
-      watched(() => unendedCalls(store().query, tenant, beforeMs, silentSinceMs, most)),
+      watched(() => {
+        const { connection, query } = store();
+        return connection.upToDate(["calls_open"], () => unendedCalls(query, tenant, beforeMs, silentSinceMs, most));
+      }),
     deleteCalls: (tenant: TenantId, ids: readonly string[]) =>
       watched(() => {
         const { connection, states } = store();

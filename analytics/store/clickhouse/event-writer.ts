@@ -9,7 +9,7 @@ import { CallState } from "./call-state.ts";
 import { type CallEvents, type CallStates, eventsByCall } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
 import { NativeBlock } from "./native-block.ts";
-import { settleAfterMs, settleCalls } from "./settle.ts";
+import { finishDeletions, settleAfterMs, settleCalls } from "./settle.ts";
 import * as tables from "./tables.ts";
 
 /** The longest id that is taken; longer ones are nobody's. */
@@ -22,6 +22,8 @@ export class EventWriter {
   readonly #rowsWritten;
   readonly #writers = new Map<InsertTarget, NativeBlock>();
   #tail: Promise<void> = Promise.resolve();
+  /** The connection's term in which this process settled calls last, and nobody else since: its deletions are done on this replica. */
+  #settledIn: number | undefined;
 
   constructor(connection: ColumnStoreConnection, states: CallStates, metrics: Metrics, clock: Clock) {
     this.#clock = clock;
@@ -39,12 +41,27 @@ export class EventWriter {
 
   /** Moves calls that rest from the open to the settled ones, between two writes. */
   settle(): Promise<number> {
-    const done = this.#tail.then(() => settleCalls(this.#connection, this.#clock.now(), this.#states));
+    const done = this.#tail.then(() => this.#settle());
     this.#tail = done.then(
       () => {},
       () => {},
     );
     return done;
+  }
+
+  /** Another process may have settled calls, on another replica. */
+  settlesAnew(): void {
+    this.#settledIn = undefined;
+  }
+
+  async #settle(): Promise<number> {
+    const connection = this.#connection;
+    const { term } = connection;
+    if (connection.cluster !== undefined && this.#settledIn !== term) await finishDeletions(connection);
+    this.#settledIn = undefined;
+    const moved = await settleCalls(connection, this.#clock.now(), this.#states);
+    this.#settledIn = term;
+    return moved;
   }
 
   async #write(events: readonly Event[]): Promise<void> {

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { replicasHaveTables } from "./cluster.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { missingNames } from "./engine-version.ts";
 import { NativeBlock } from "./native-block.ts";
 import { olderStatement } from "./older-schema.ts";
+import { replicatedStatement } from "./replicated-schema.ts";
 
 /** The list of what has run; no data of a tenant's. */
 export const migrationsTable = "schema_migrations";
@@ -29,10 +31,18 @@ export async function migrate(
   log: Log,
   folder = join(import.meta.dirname, "migrations"),
 ): Promise<void> {
+  const { cluster } = connection;
+  const placed = (statement: string) => (cluster === undefined ? statement : replicatedStatement(statement, cluster));
   await connection.command(
-    `CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY name`,
+    placed(
+      `CREATE TABLE IF NOT EXISTS ${migrationsTable} (name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY name`,
+    ),
   );
-  const rows = await connection.query<{ name: string; checksum: string }>("SELECT name, checksum FROM schema_migrations", {});
+  const rows = await connection.upToDate([migrationsTable], () =>
+    connection.query<{ name: string; checksum: string }>(`SELECT name, checksum FROM ${migrationsTable}`, {}),
+  );
+  // A replica that joined later gets its tables now: the statements can run again on those that have theirs.
+  const everywhere = cluster === undefined || (await replicasHaveTables(connection, cluster));
   const applied = new Map(rows.map((row) => [row.name, row.checksum]));
   const missing = await missingNames(connection);
   const files = readdirSync(folder)
@@ -42,15 +52,16 @@ export async function migrate(
     const sql = readFileSync(join(folder, name), "utf8");
     const checksum = createHash("sha256").update(sql).digest("hex");
     const before = applied.get(name);
-    if (before === checksum) continue;
-    if (before !== undefined)
+    if (before === checksum && everywhere) continue;
+    if (before !== undefined && before !== checksum)
       throw new EarshotError("conflict", "migration_changed", `Migration ${name} is not the one that this store was made with.`, {
         remedy: "Put the file back as it was, and make the change in a new migration.",
       });
     for (const statement of statementsOf(sql)) {
       const taken = missing.length > 0 ? olderStatement(statement) : statement;
-      if (taken !== undefined) await connection.command(taken);
+      if (taken !== undefined) await connection.command(placed(taken));
     }
+    if (before === checksum) continue;
     const record = new NativeBlock(recordTarget);
     record.string(name);
     record.string(checksum);

@@ -20,7 +20,9 @@ export async function storedTables(connection: ColumnStoreConnection): Promise<S
     );
     // Rows that a merge will fold are one already.
     const final = engine.includes("Replacing") ? " FINAL" : "";
-    const [count] = await connection.query<{ rows: number }>(`SELECT count() AS rows FROM ${name}${final}`, {});
+    const [count] = await connection.upToDate([name], () =>
+      connection.query<{ rows: number }>(`SELECT count() AS rows FROM ${name}${final}`, {}),
+    );
     stored.push({
       name,
       columns: columns.map((column) => `\`${column.name}\``).join(", "),

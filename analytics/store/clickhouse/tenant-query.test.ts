@@ -9,6 +9,9 @@ import { ofTenant, tenantQueries } from "./tenant-query.ts";
 function recorded() {
   const ran: { sql: string; params: Readonly<Record<string, unknown>> }[] = [];
   const connection: ColumnStoreConnection = {
+    cluster: undefined,
+    term: 0,
+    upToDate: (_tables, work) => work(),
     command: async () => {},
     execute: async () => {},
     query: async (sql, params) => {
@@ -76,13 +79,14 @@ describe("the tenant's query layer", () => {
     expect(ran).toEqual([]);
   });
 
-  it("is the only reader: nothing else in this folder asks the connection, but what looks at engine and schema, the settling of calls, its parts and the backup of everything", () => {
+  it("is the only reader: nothing else in this folder asks the connection, but what looks at engine, replicas and schema, the settling of calls, its parts and the backup of everything", () => {
     const readers = readdirSync(import.meta.dirname)
       .filter((name) => name.endsWith(".ts") && !name.includes(".test."))
       .filter((name) =>
         /connection\.query|client\.query|connection\(\)\.query/.test(readFileSync(join(import.meta.dirname, name), "utf8")),
       );
     expect(readers.sort()).toEqual([
+      "cluster.ts",
       "connection.ts",
       "engine-version.ts",
       "migrate.ts",

@@ -1,19 +1,24 @@
 /** The process behind clickhouse-front.ts. https://clickhouse.com/docs/interfaces/http */
 import { randomUUID } from "node:crypto";
-import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { asSingle, clusterConfig, type FrontCluster } from "./cluster-statements.ts";
 
 type Session = { query(sql: string): string; queryAsync(sql: string): Promise<{ text(): string }>; close(): void };
-const { Session: ChdbSession } = createRequire(import.meta.url)("chdb") as { Session: new (path: string) => Session };
+const { Session: ChdbSession } = createRequire(import.meta.url)("chdb") as { Session: new (path: string, options?: object) => Session };
 
 const { FRONT_DIRECTORY = "", FRONT_PORT = "0", FRONT_USER = "", FRONT_PASSWORD = "" } = process.env;
 /** Of an older server: the version it says it is, and names it does not know. */
 const { FRONT_VERSION = "", FRONT_UNKNOWN = "" } = process.env;
 const unknown = FRONT_UNKNOWN.split(",").filter((name) => name !== "");
+
+/** Of a replica of a cluster: what the engine is told of it, and the rules that statements are held to. */
+const cluster = process.env.FRONT_CLUSTER === undefined ? undefined : (JSON.parse(process.env.FRONT_CLUSTER) as FrontCluster);
+const configFile = join(FRONT_DIRECTORY, "front-config.xml");
 
 function asOlder(sql: string): string {
   for (const name of unknown)
@@ -29,9 +34,14 @@ function asOlder(sql: string): string {
 const incoming = join(FRONT_DIRECTORY, "front-incoming");
 mkdirSync(incoming, { recursive: true });
 
+if (cluster !== undefined) writeFileSync(configFile, clusterConfig(cluster));
+const newSession = () => new ChdbSession(FRONT_DIRECTORY, cluster === undefined ? {} : { connectionArgs: [`--config-file=${configFile}`] });
+/** Answers what is asked beside the statements of clients. */
+const own = newSession();
+
 /** Sessions that rest, by the settings they were given: a setting stays with its session. */
 const resting = new Map<string, Session[]>();
-const all = new Set<Session>();
+const all = new Set<Session>([own]);
 /** Parameters of a request that are no settings. */
 const known = new Set(["query", "database", "query_id", "session_id", "default_format", "wait_end_of_query", "role"]);
 
@@ -45,10 +55,12 @@ const literal = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll
 
 function sessionFor(url: URL): { session: Session; key: string } {
   const settings = [...url.searchParams].filter(([name]) => !known.has(name) && !name.startsWith("param_"));
-  const key = JSON.stringify(settings);
-  const session = resting.get(key)?.pop() ?? new ChdbSession(FRONT_DIRECTORY);
+  const database = databaseOf(url);
+  const key = JSON.stringify([database, settings]);
+  const session = resting.get(key)?.pop() ?? newSession();
   if (!all.has(session)) {
     all.add(session);
+    session.query(`USE \`${database}\``);
     for (const [name, value] of settings) {
       if (!/^\w+$/.test(name)) throw new Error(`Code: 115. DB::Exception: Unknown setting '${name}'. (UNKNOWN_SETTING)`);
       session.query(`SET ${name} = ${literal(value)}`);
@@ -57,6 +69,8 @@ function sessionFor(url: URL): { session: Session; key: string } {
   return { session, key };
 }
 
+const databaseOf = (url: URL) => (url.searchParams.get("database") ?? "default").replace(/\W/g, "_");
+
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? "/", "http://front");
   const queryId = url.searchParams.get("query_id") ?? randomUUID();
@@ -64,12 +78,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.setHeader("X-ClickHouse-Server-Display-Name", "chdb-front");
   if (url.pathname === "/ping") return void response.end("Ok.\n");
   if (!isAllowed(request)) return fail(response, `Code: 516. DB::Exception: ${FRONT_USER}: Authentication failed. (AUTHENTICATION_FAILED)`);
-  const database = url.searchParams.get("database") ?? "default";
+  if (own.query(`EXISTS DATABASE \`${databaseOf(url)}\``).trim() !== "1")
+    return fail(response, `Code: 81. DB::Exception: Database ${databaseOf(url)} does not exist. (UNKNOWN_DATABASE)`);
   const { session, key } = sessionFor(url);
   const file = join(incoming, `${randomUUID()}.data`);
   try {
-    if (session.query(`EXISTS DATABASE \`${database.replace(/\W/g, "_")}\``).trim() !== "1")
-      return fail(response, `Code: 81. DB::Exception: Database ${database} does not exist. (UNKNOWN_DATABASE)`);
     for (const [name, value] of url.searchParams) if (/^param_\w+$/.test(name)) session.query(`SET ${name} = ${literal(value)}`);
     const inUrl = url.searchParams.get("query");
     const insert = /^\s*(INSERT\s+INTO\s+\w+\s*\(([^)]*)\))\s*FORMAT\s+(\w+)\s*$/i.exec(inUrl ?? "");
@@ -80,7 +93,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       if (!request.complete) return;
       sql = `${insert[1]} SELECT ${insert[2]} FROM file('${file}', ${insert[3]})`;
     } else sql = `${inUrl ?? ""}\n${await text(request)}`.trim();
-    const result = (await session.queryAsync(asOlder(sql))).text();
+    const single = cluster === undefined ? sql : asSingle(sql, url.searchParams, cluster);
+    const result = (await session.queryAsync(asOlder(single))).text();
     if (holdsInsertInto !== undefined && new RegExp(`^INSERT\\s+INTO\\s+${holdsInsertInto}\\b`, "i").test(sql)) {
       holdsInsertInto = undefined;
       process.send?.("held");

@@ -12,12 +12,13 @@
  * await front.stop();
  * ```
  *
- * What it is not: a server. No replication, no cluster, no users or quotas but the one, no asynchronous inserts (the setting is taken, and means nothing).
+ * What it is not: a server. No replication, no keeper, no users or quotas but the one, no asynchronous inserts (the setting is taken, and means nothing).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { FrontCluster } from "./cluster-statements.ts";
 
 export type ClickHouseFrontOptions = {
   /** The engine's data; kept when the front ends. */
@@ -28,6 +29,10 @@ export type ClickHouseFrontOptions = {
   readonly password?: string;
   /** Plays an older server: says that it is this version, and refuses statements with names that it does not know. */
   readonly older?: { readonly version: string; readonly unknown: readonly string[] };
+  /** Plays a replica of a cluster, whose rules statements are held to: see cluster-statements.ts. */
+  readonly cluster?: FrontCluster;
+  /** Default "default", which is always there. */
+  readonly database?: string;
 };
 
 export type ClickHouseFront = {
@@ -45,7 +50,7 @@ export type ClickHouseFront = {
 };
 
 export async function startClickHouseFront(options: ClickHouseFrontOptions): Promise<ClickHouseFront> {
-  const { directory, user = "earshot", password = "secret", older = { version: "", unknown: [] } } = options;
+  const { directory, user = "earshot", password = "secret", older = { version: "", unknown: [] }, cluster, database = "default" } = options;
   let child: ChildProcess;
   let port = options.port ?? 0;
   const start = async () => {
@@ -59,6 +64,7 @@ export async function startClickHouseFront(options: ClickHouseFrontOptions): Pro
         FRONT_PASSWORD: password,
         FRONT_VERSION: older.version,
         FRONT_UNKNOWN: older.unknown.join(","),
+        ...(cluster === undefined ? {} : { FRONT_CLUSTER: JSON.stringify(cluster) }),
       },
     });
     for await (const line of createInterface({ input: child.stdout! })) {
@@ -77,7 +83,7 @@ export async function startClickHouseFront(options: ClickHouseFrontOptions): Pro
   };
   await start();
   return {
-    url: `clickhouse://${user}:${password}@127.0.0.1:${port}/default`,
+    url: `clickhouse://${user}:${password}@127.0.0.1:${port}/${database}`,
     port,
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),

@@ -1,0 +1,243 @@
+/** The store on a cluster's replica, played by the engine behind an HTTP front that holds statements to a cluster's rules. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request as forward, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
+import { silentLog } from "@earshot/platform/log/log.ts";
+import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
+import { callQuery } from "@earshot/proto/api/calls.ts";
+import type { EarshotError } from "@earshot/proto/errors.ts";
+import { tenantId } from "@earshot/proto/ids.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storeSettings } from "../settings.ts";
+import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import { checkOneReplica } from "./cluster.ts";
+import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
+import { tablesOfCalls } from "./delete-calls.ts";
+import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
+import type { FrontCluster } from "./testing/cluster-statements.ts";
+
+const settings = readSettings({ store: storeSettings }, { EARSHOT_COLUMN_STORE_CLUSTER: "calls_cluster" }).values.store;
+const threeReplicas: FrontCluster = { name: "calls_cluster", replica: "one", replicas: 3 };
+
+function subjectAt(url: string, clock = new ManualClock(), asked = settings): ContractSubject & { started: ClickHouseCallStore } {
+  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings: asked });
+  let current = make();
+  // A restart must not leave a check with a store that is closed.
+  const store = new Proxy({} as ClickHouseCallStore, { get: (_, name) => Reflect.get(current, name) });
+  return {
+    store,
+    started: store,
+    clock,
+    async restart() {
+      await current.stop(1000);
+      current = make();
+      await current.start();
+    },
+    maintain: () => current.settle(),
+  };
+}
+
+describe("a replica of a cluster, its statements held to a cluster's rules", () => {
+  const directory = mkdtempSync(join(tmpdir(), "earshot-store-cluster-"));
+  let front: ClickHouseFront;
+  let subject: ReturnType<typeof subjectAt>;
+  beforeAll(async () => {
+    front = await startClickHouseFront({ directory, cluster: threeReplicas, database: "earshot" });
+    subject = subjectAt(front.url);
+    await subject.started.start();
+  });
+  afterAll(async () => {
+    await subject.started.stop(1000);
+    await front.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  for (const check of callStoreChecks) it(check.name, () => check.run(() => subject));
+
+  it("makes the database and every table, and again where a replica joined that has none", async () => {
+    const tables = await subject.started
+      .connection()
+      .query<{ name: string }>("SELECT name FROM system.tables WHERE database = 'earshot' ORDER BY name", {});
+    expect(tables.map(({ name }) => name)).toEqual([...tablesOfCalls, "schema_migrations"].sort());
+    await subject.started.stop(1000);
+    const made = async (cluster: FrontCluster) => {
+      await front.stop();
+      front = await startClickHouseFront({ directory, cluster, database: "earshot" });
+      const passed: string[] = [];
+      const proxy = await proxyTo(front, (sql) => passed.push(sql));
+      subject = subjectAt(proxy.url);
+      await subject.started.start();
+      const statements = passed.filter((sql) => /^CREATE TABLE/.test(sql));
+      await subject.started.stop(1000);
+      proxy.close();
+      return statements.length;
+    };
+    expect(await made(threeReplicas)).toBe(1);
+    expect(await made({ ...threeReplicas, replicas: 4, registered: 3 })).toBe(tables.length);
+    subject = subjectAt(front.url);
+    await subject.started.start();
+  });
+
+  it("catches up with the other replicas before every read that decides something", async () => {
+    const seen: string[] = [];
+    const proxy = await proxyTo(front, (sql) => seen.push(sql));
+    const { started: store, clock } = subjectAt(proxy.url, subject.clock);
+    await store.start();
+    try {
+      const tenant = tenantId("caught-up");
+      const events = exampleCall(tenant, "call", clock.now() - 600_000);
+      const syncedBefore = async (work: () => Promise<unknown>, read: RegExp): Promise<string[]> => {
+        seen.length = 0;
+        await work();
+        const first = seen.findIndex((sql) => read.test(sql));
+        expect(first, `a read like ${read}`).toBeGreaterThan(0);
+        return seen.slice(0, first).flatMap((sql) => /^SYSTEM SYNC REPLICA (\w+) LIGHTWEIGHT$/.exec(sql)?.[1] ?? []);
+      };
+      expect(await syncedBefore(() => store.write(events.slice(0, 1)), /FROM calls_open FINAL/)).toEqual(
+        expect.arrayContaining(["calls", "calls_open"]),
+      );
+      store.release();
+      expect(await syncedBefore(() => store.write(events.slice(1)), /FROM sentiments FINAL/)).toEqual(
+        expect.arrayContaining(["calls_open", "sentiments", "ledger", "conversations"]),
+      );
+      clock.advance(600_000);
+      expect(await syncedBefore(() => store.settle(), /in_settled, .* FROM calls_open FINAL/)).toEqual(["calls_open", "calls", "segments"]);
+      expect(await syncedBefore(() => store.expiredCalls(tenant, clock.now(), 10), /FROM calls WHERE/)).toEqual(["calls", "recordings"]);
+      // Before it settles for the first time, it waits for the deletions of whoever did before.
+      const deletions = () => seen.filter((sql) => /^DELETE FROM \w+ WHERE call_id = ''$/.test(sql)).length;
+      await store.settle();
+      expect(deletions()).toBe(0);
+      await store.settles(false);
+      await store.settles(true);
+      await store.settle();
+      expect(deletions()).toBe(2);
+    } finally {
+      await store.stop(1000);
+      proxy.close();
+    }
+  });
+
+  it("goes on with another replica when its own is away", async () => {
+    const [one, two] = [await proxyTo(front), await proxyTo(front)];
+    const { started: store, clock } = subjectAt(one.url.replace(/@(.*)\//, `@127.0.0.1:${one.port},127.0.0.1:${two.port}/`), subject.clock);
+    await store.start();
+    const tenant = tenantId("away");
+    const list = async () => (await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id);
+    const write = async (id: string) => {
+      const events = exampleCall(tenant, id, clock.now() - 1000);
+      // As ingest does: what failed is written again.
+      await store.write(events).catch((error: unknown) => {
+        expect(error).toMatchObject({ category: "unavailable" });
+        return store.write(events);
+      });
+    };
+    try {
+      await write("both-up");
+      await one.away();
+      expect(await list()).toEqual(["both-up"]);
+      await write("one-away");
+      await one.back();
+      await two.away();
+      expect(await list()).toEqual(expect.arrayContaining(["both-up", "one-away"]));
+      await write("two-away");
+      expect((await list()).sort()).toEqual(["both-up", "one-away", "two-away"]);
+      expect(store.fault).toBeUndefined();
+      await one.away();
+      await expect(list()).rejects.toMatchObject({ code: "column_store_unreachable", category: "unavailable" });
+      expect(store.fault).toMatch(/does not answer/);
+    } finally {
+      await store.stop(1000);
+      one.close();
+      two.close();
+    }
+  });
+
+  it("says that a replica is away, and that it is back", async () => {
+    await subject.started.stop(1000);
+    const startedWith = async (active: number) => {
+      await front.stop();
+      front = await startClickHouseFront({ directory, cluster: { ...threeReplicas, active }, database: "earshot" });
+      subject = subjectAt(front.url);
+      await subject.started.start();
+      subject.clock.advance(30_000);
+      await subject.started.settles(false);
+      return subject.started.limitation;
+    };
+    expect(await startedWith(2)).toBe("1 of 3 replicas of the column store are away.");
+    await subject.started.stop(1000);
+    expect(await startedWith(3)).toBeUndefined();
+  });
+});
+
+describe("a cluster that lacks something", () => {
+  const refused = async (cluster: FrontCluster, asked = settings, urlOf = (front: ClickHouseFront) => front.url) => {
+    const directory = mkdtempSync(join(tmpdir(), "earshot-store-lacking-"));
+    const front = await startClickHouseFront({ directory, cluster });
+    try {
+      return await subjectAt(urlOf(front), new ManualClock(), asked)
+        .started.start()
+        .then(
+          () => "started",
+          (error: EarshotError) => `${error.category}: ${error.message} ${error.remedy}`,
+        );
+    } finally {
+      await front.stop();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  };
+
+  it("is refused at the start, with what to mend", async () => {
+    expect(await refused({ ...threeReplicas, name: "other" })).toMatch(
+      /^conflict: .* no cluster 'calls_cluster'; it knows: other\. .*EARSHOT_COLUMN_STORE_CLUSTER.*remote_servers/,
+    );
+    expect(await refused({ ...threeReplicas, lacks: "macros" })).toMatch(/^conflict: .*\{shard\} and no macro \{replica\}.*<macros>/);
+    expect(await refused({ ...threeReplicas, lacks: "keeper" })).toMatch(/^conflict: .*no keeper.*<zookeeper>/);
+  });
+
+  it("needs a server, and several hosts need a cluster", async () => {
+    await expect(subjectAt("chdb:/nowhere").started.start()).rejects.toMatchObject({ code: "column_store_cluster" });
+    const alone = subjectAt("clickhouse://127.0.0.1:1,127.0.0.1:2/earshot", new ManualClock(), { ...settings, columnStoreCluster: "" });
+    await expect(alone.started.start()).rejects.toMatchObject({
+      code: "column_store_cluster",
+      remedy: expect.stringContaining("EARSHOT_COLUMN_STORE_CLUSTER"),
+    });
+    expect(() => checkOneReplica(["one", "two", "one"])).toThrow(/several replicas \(one, two\)/);
+  });
+});
+
+type Proxy = { readonly url: string; readonly port: number; away(): Promise<void>; back(): Promise<void>; close(): void };
+
+/** An address of its own for a front: it can be away, and tells what passes. */
+async function proxyTo(front: ClickHouseFront, passes: (sql: string) => void = () => {}): Promise<Proxy> {
+  const server: Server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = Buffer.concat(chunks);
+      passes(new URL(request.url!, "http://front").searchParams.get("query") ?? body.toString());
+      const onward = forward({ port: front.port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+      });
+      onward.on("error", () => response.destroy());
+      onward.end(body);
+    });
+  });
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return {
+    url: front.url.replace(`:${front.port}/`, `:${port}/`),
+    port,
+    away: async () => close(),
+    back: () => listen(port),
+    close,
+  };
+}
