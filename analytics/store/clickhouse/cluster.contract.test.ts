@@ -120,6 +120,16 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
     }
   });
 
+  it("deletes more calls with the longest ids than a keeper takes at once", async () => {
+    const { started: store, clock } = subject;
+    const tenant = tenantId("long-ids");
+    const ids = Array.from({ length: 4000 }, (_, i) => String(i).padStart(256, "x"));
+    const startMs = clock.now() - 600_000;
+    await store.write([ids[0]!, ids[3999]!, "stays"].flatMap((id) => exampleCall(tenant, id, startMs)));
+    await store.deleteCalls(tenant, ids);
+    expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["stays"]);
+  });
+
   it("goes on with another replica when its own is away", async () => {
     const [one, two] = [await proxyTo(front), await proxyTo(front)];
     const { started: store, clock } = subjectAt(one.url.replace(/@(.*)\//, `@127.0.0.1:${one.port},127.0.0.1:${two.port}/`), subject.clock);

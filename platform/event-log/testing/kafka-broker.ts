@@ -12,16 +12,15 @@
  * The jars come from Maven by `kafka/pom.xml`, once, into node_modules/.cache/kafka (or the folder in EARSHOT_KAFKA_JARS); needs Java 17.
  * One broker serves many tests: a prefix in the URL's path (`${broker.url}/test-1`) keeps their topics apart.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { jarsMissing, type MavenJars, resolveJars } from "../../testing/maven-jars.ts";
 import type { Cable } from "./cable.ts";
 
-const pom = join(import.meta.dirname, "kafka", "pom.xml");
 const startMs = 60_000;
 
 export type KafkaBrokerOptions = {
@@ -36,40 +35,22 @@ export type KafkaBrokerOptions = {
   readonly through?: readonly Cable[];
 };
 
-function jarFolder(): string {
-  return process.env.EARSHOT_KAFKA_JARS ?? join(import.meta.dirname, "../../../node_modules/.cache/kafka");
-}
+const jars: MavenJars = {
+  pom: join(import.meta.dirname, "kafka", "pom.xml"),
+  folder: process.env.EARSHOT_KAFKA_JARS ?? join(import.meta.dirname, "../../../node_modules/.cache/kafka"),
+  main: "kafka_",
+};
 
 /** Fetches the jars unless they are there. @throws Error where Maven is missing or cannot fetch them */
 export function resolveKafkaJars(): string {
-  const folder = jarFolder();
-  if (existsSync(folder) && readdirSync(folder).some((name) => name.startsWith("kafka_"))) return folder;
-  const fetched = `${folder}.${process.pid}`;
-  mkdirSync(fetched, { recursive: true });
-  try {
-    const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${fetched}`];
-    execFileSync("mvn", ["-q", "-B", "-f", pom, ...goal], { stdio: ["ignore", "ignore", "pipe"] });
-    // Two processes may fetch at once: the first to finish counts.
-    if (!existsSync(folder)) renameSync(fetched, folder);
-  } finally {
-    rmSync(fetched, { recursive: true, force: true });
-  }
-  return folder;
+  return resolveJars(jars);
 }
 
 let missing: string | undefined;
 
 /** @returns why no broker can run here, empty where one can. @throws Error instead with REQUIRE_SERVERS=1 */
 export function kafkaMissing(): string {
-  if (missing === undefined)
-    try {
-      execFileSync("java", ["-version"], { stdio: "ignore" });
-      resolveKafkaJars();
-      missing = "";
-    } catch (error) {
-      missing = `no Kafka broker: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`;
-    }
-  if (missing !== "" && process.env.REQUIRE_SERVERS === "1") throw new Error(missing);
+  missing ??= jarsMissing(jars, "Kafka broker");
   return missing;
 }
 

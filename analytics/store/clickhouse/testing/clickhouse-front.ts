@@ -54,7 +54,9 @@ export async function startClickHouseFront(options: ClickHouseFrontOptions): Pro
   let child: ChildProcess;
   let port = options.port ?? 0;
   const start = async () => {
-    child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "clickhouse-front-process.ts")], {
+    // Parameters come in the address, for which a server takes a megabyte (http_max_uri_size).
+    const options = ["--disable-warning=ExperimentalWarning", `--max-http-header-size=${1024 * 1024}`];
+    child = spawn(process.execPath, [...options, join(import.meta.dirname, "clickhouse-front-process.ts")], {
       stdio: ["ignore", "pipe", "inherit", "ipc"],
       env: {
         ...process.env,

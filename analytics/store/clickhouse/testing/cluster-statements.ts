@@ -11,15 +11,21 @@ export type FrontCluster = {
   /** How many of these have the tables, and how many of those are up. */
   readonly registered?: number;
   readonly active?: number;
+  /**
+   * A real keeper's port on loopback: tables then keep their replicated engines, and the engine enters them there. It cannot fill them: it has
+   * no port at which other replicas fetch from it, and without one holds every replicated table read-only.
+   */
+  readonly keeperPort?: number;
   /** What its configuration lacks. */
   readonly lacks?: "macros" | "keeper";
 };
 
 /** As of a server's config.xml. */
-export function clusterConfig({ name, replica, replicas, lacks }: FrontCluster): string {
+export function clusterConfig({ name, replica, replicas, lacks, keeperPort }: FrontCluster): string {
   const hosts = Array.from({ length: replicas }, (_, i) => `<replica><host>127.0.0.${i + 1}</host><port>9000</port></replica>`);
   const macros = lacks === "macros" ? "" : `<macros><shard>01</shard><replica>${replica}</replica></macros>`;
-  return `<clickhouse>${macros}<remote_servers><${name}><shard>${hosts.join("")}</shard></${name}></remote_servers></clickhouse>\n`;
+  const keeper = keeperPort === undefined ? "" : `<zookeeper><node><host>127.0.0.1</host><port>${keeperPort}</port></node></zookeeper>`;
+  return `<clickhouse>${keeper}${macros}<remote_servers><${name}><shard>${hosts.join("")}</shard></${name}></remote_servers></clickhouse>\n`;
 }
 
 /** What a keeper takes at once: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html (jute.maxbuffer) */
@@ -30,8 +36,10 @@ const engine = /\bENGINE = Replicated((?:Replacing)?MergeTree)\('([^']*)', '\{re
  * @param sql of a client @param asked the request's settings and parameters
  * @returns it for one server @throws Error as a server's where the statement would fail on a cluster, or leave replicas apart
  */
-export function asSingle(sql: string, asked: URLSearchParams, { name, registered, active, replicas, lacks }: FrontCluster): string {
+export function asSingle(sql: string, asked: URLSearchParams, cluster: FrontCluster): string {
+  const { name, registered, active, replicas, lacks } = cluster;
   const onCluster = ` ON CLUSTER '${name}'`;
+  if (cluster.keeperPort !== undefined) return sql.replace(onCluster, "");
   if (/^(CREATE|DROP|RENAME|ALTER)\b/i.test(sql) && !/\bAPPLY DELETED MASK$/.test(sql)) {
     if (!sql.includes(onCluster)) throw broken("a statement of the schema without ON CLUSTER makes one replica differ", sql);
     if (/^CREATE TABLE/.test(sql)) {
