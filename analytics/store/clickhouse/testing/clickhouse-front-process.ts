@@ -60,6 +60,8 @@ function sessionFor(url: URL): { session: Session; key: string } {
   const session = resting.get(key)?.pop() ?? newSession();
   if (!all.has(session)) {
     all.add(session);
+    // Parameters are statements here, and addresses at a server.
+    session.query("SET max_query_size = 16777216");
     session.query(`USE \`${database}\``);
     for (const [name, value] of settings) {
       if (!/^\w+$/.test(name)) throw new Error(`Code: 115. DB::Exception: Unknown setting '${name}'. (UNKNOWN_SETTING)`);
