@@ -147,7 +147,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     transcript: (tenant: TenantId, id: string) => timed("transcript", (query) => transcript(query, tenant, id)),
     ledger: (tenant: TenantId, id: string) => timed("ledger", (query) => ledger(query, tenant, id, clock.now())),
     recording: (tenant: TenantId, id: string) => timed("recording", (query) => recording(query, tenant, id)),
-expiredCalls: (tenant: TenantId, beforeMs: number, most: number) =>
+    expiredCalls: (tenant: TenantId, beforeMs: number, most: number) =>
       watched(() => {
         const { connection, query } = store();
         // A recording whose row is not here yet would stay when its call goes.

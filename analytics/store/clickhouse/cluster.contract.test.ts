@@ -14,9 +14,9 @@ import { tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import { tablesOfCalls } from "./call-tables.ts";
 import { checkOneReplica } from "./cluster.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
-import { tablesOfCalls } from "./delete-calls.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 import type { FrontCluster } from "./testing/cluster-statements.ts";
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@clickhouse/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tablesOfCalls } from "./delete-calls.ts";
+import { tablesOfCalls } from "./call-tables.ts";
 import { statementsOf } from "./migrate.ts";
 import { olderStatement } from "./older-schema.ts";
 import { replicatedStatement } from "./replicated-schema.ts";
