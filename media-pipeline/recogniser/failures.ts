@@ -31,3 +31,10 @@ export const timedOut = (engine: string, timeoutMs: number) =>
     remedy: "Raise EARSHOT_ASR_TIMEOUT_MS, or use a faster engine.",
     details: { engine, timeoutMs },
   });
+
+/** @param known what it does know, in words */
+export const languageNotSupported = (engine: string, language: string, known: string) =>
+  new EarshotError("invalid_request", "language_not_supported", `${engine} knows ${known} only.`, {
+    remedy: "Use another engine for this language, such as whisper or openai.",
+    details: { engine, language },
+  });

@@ -183,13 +183,14 @@ export const recogniserSettings = {
     env: "EARSHOT_WHISPER_MODEL",
     schema: text,
     default: "onnx-community/whisper-base",
-    describe: "model that local Whisper fetches once from Hugging Face",
+    describe:
+      'model that local Whisper fetches once from Hugging Face, in ONNX form; of those exported with cross attentions ("..._timestamped") come word times too',
   }),
   whisperModelDir: setting({
     env: "EARSHOT_WHISPER_MODEL_DIR",
     schema: text,
     default: "",
-    describe: "folder with a Whisper model in ONNX form; nothing is then downloaded",
+    describe: "folder with a Whisper model in ONNX form, as transformers.js lays it out, in any precision; nothing is then downloaded",
   }),
   whisperQueue: setting({
     env: "EARSHOT_WHISPER_QUEUE",

@@ -4,7 +4,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { Drain } from "../drain.ts";
-import { aborted, endedTwice, notStarted, stopped, timedOut, tooManyUtterances } from "../failures.ts";
+import { aborted, endedTwice, languageNotSupported, notStarted, stopped, timedOut, tooManyUtterances } from "../failures.ts";
 import type { Capabilities, Recogniser, Recognition, Utterance, UtteranceOptions } from "../port.ts";
 import type { RecogniserSettings } from "../settings.ts";
 import { UtteranceAudio } from "../utterance-audio.ts";
@@ -228,7 +228,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
 
     utterance(options): Utterance {
       if (!running) throw notStarted(id);
-      if (!speaksEnglish(options.language)) throw languageNotSupported(options.language);
+      if (!speaksEnglish(options.language)) throw languageNotSupported(id, options.language, "US English");
       if (open.size >= mostOpen) throw tooManyUtterances(id, mostOpen, "EARSHOT_POCKETSPHINX_DECODERS or EARSHOT_POCKETSPHINX_WAITING");
       const utterance: Open = {
         id: nextId++,
@@ -299,12 +299,6 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
 }
 
 const speaksEnglish = (language: string) => language === "" || language.split("-")[0]!.toLowerCase() === "en";
-
-const languageNotSupported = (language: string) =>
-  new EarshotError("invalid_request", "language_not_supported", "pocketsphinx knows US English only.", {
-    remedy: "Use another engine for this language, such as whisper or openai.",
-    details: { engine: "pocketsphinx", language },
-  });
 
 const legKey = (of: Pick<UtteranceOptions, "callId" | "leg">) => `${of.callId}/${of.leg}`;
 

@@ -3,10 +3,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { EngineDeps } from "../engine.ts";
+import { languageNotSupported } from "../failures.ts";
 import type { Recogniser } from "../port.ts";
 import { wholeUtteranceRecogniser } from "../whole-utterance.ts";
 import type { FromWhisper, ToWhisper, WhisperSetup } from "./messages.ts";
+import type { WhisperAbilities } from "./model.ts";
 import { showProgress } from "./progress.ts";
+import { primaryTag } from "./transcribe.ts";
 
 /** A first start may fetch some hundred megabytes. */
 const fetchTimeoutMs = 30 * 60_000;
@@ -28,6 +31,8 @@ export function whisperRecogniser(deps: EngineDeps, makeWorker: (setup: WhisperS
   };
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
+  /** Of the model that was loaded last. */
+  let abilities: WhisperAbilities = { wordTimes: false, languages: undefined };
   let nextId = 1;
 
   const failAll = (reason: string) => {
@@ -63,6 +68,7 @@ export function whisperRecogniser(deps: EngineDeps, makeWorker: (setup: WhisperS
         else if (message.kind === "unusable") giveUp(message.reason);
         else if (message.kind === "ready") {
           loaded = true;
+          abilities = message.abilities;
           cancel();
           progress.end();
           resolveLoad();
@@ -94,6 +100,9 @@ export function whisperRecogniser(deps: EngineDeps, makeWorker: (setup: WhisperS
       },
       async transcribe(pcm, options, signal) {
         if (worker === undefined) await load();
+        const { languages = ["en"] } = abilities;
+        if (options.language !== "" && !languages.includes(primaryTag(options.language)))
+          throw languageNotSupported(setup.model, options.language, languages.length === 1 ? "English" : `${languages.length} languages`);
         return new Promise((resolveWords, reject) => {
           const one = nextId++;
           waiting.set(one, { resolve: resolveWords, reject });
@@ -122,7 +131,7 @@ function unusable(setup: WhisperSetup, reason: string): EarshotError {
     remedy:
       setup.localFolder === undefined
         ? "Allow this machine to reach huggingface.co once, or put the model into a folder and set EARSHOT_WHISPER_MODEL_DIR."
-        : "EARSHOT_WHISPER_MODEL_DIR must hold config.json, tokenizer.json, preprocessor_config.json and onnx/*.onnx of a Whisper model.",
+        : "EARSHOT_WHISPER_MODEL_DIR must hold a Whisper model: its JSON files, and in onnx/ encoder_model and decoder_model_merged, such as onnx/encoder_model_quantized.onnx.",
     details: { engine: "whisper", model: setup.model, reason },
   });
 }
