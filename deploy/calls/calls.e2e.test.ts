@@ -12,7 +12,8 @@ const key = "ear_calls_0123456789abcdef0123456789abcdef";
 
 test("a demo call is listed, heard, paused, resumed and stopped", async () => {
   const [port] = await freePorts(1);
-  const earshot = await startEarshot({ env: { EARSHOT_ASR: "none", EARSHOT_GRPC_PORT: String(port), EARSHOT_ADMIN_API_KEY: key } });
+  const env = { EARSHOT_ASR: "none", EARSHOT_GRPC_PORT: String(port), EARSHOT_GRPC_PAGE_CALLS: "1", EARSHOT_ADMIN_API_KEY: key };
+  const earshot = await startEarshot({ env });
   const folder = mkdtempSync(join(tmpdir(), "earshot-calls-"));
   const run = (args: string[], env: Record<string, string> = {}) =>
     new Promise<{ code: number; out: string; err: string }>((resolve) => {
@@ -31,9 +32,11 @@ test("a demo call is listed, heard, paused, resumed and stopped", async () => {
       recorder: { address: "127.0.0.1", port: earshot.sipPort },
       seconds: 60,
     });
+    await placeDemoCall({ scenario: "service", codec: "PCMU", recorder: { address: "127.0.0.1", port: earshot.sipPort }, seconds: 10 });
+    // One a page.
     const { out } = await eventually(
       () => run(["list"]),
-      (listed) => listed.out.includes("attention"),
+      (listed) => listed.out.split("attention").length === 3,
       20_000,
     );
     const id = out.split(" ")[0]!;
