@@ -67,7 +67,7 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       await front.stop();
       front = await startClickHouseFront({ directory, cluster, database: "earshot" });
       const passed: string[] = [];
-      const proxy = await proxyTo(front, (sql) => passed.push(sql));
+      const proxy = await proxyTo(front, (sql) => void passed.push(sql));
       subject = subjectAt(proxy.url);
       await subject.started.start();
       const statements = passed.filter((sql) => /^CREATE TABLE/.test(sql));
@@ -75,7 +75,7 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       proxy.close();
       return statements.length;
     };
-    expect(await made(threeReplicas)).toBe(1);
+    expect(await made(threeReplicas)).toBe(0);
     expect(await made({ ...threeReplicas, replicas: 4, registered: 3 })).toBe(tables.length);
     subject = subjectAt(front.url);
     await subject.started.start();
@@ -83,7 +83,7 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
 
   it("catches up with the other replicas before every read that decides something", async () => {
     const seen: string[] = [];
-    const proxy = await proxyTo(front, (sql) => seen.push(sql));
+    const proxy = await proxyTo(front, (sql) => void seen.push(sql));
     const { started: store, clock } = subjectAt(proxy.url, subject.clock);
     await store.start();
     try {
@@ -120,14 +120,39 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
     }
   });
 
-  it("deletes more calls with the longest ids than a keeper takes at once", async () => {
-    const { started: store, clock } = subject;
-    const tenant = tenantId("long-ids");
-    const ids = Array.from({ length: 4000 }, (_, i) => String(i).padStart(256, "x"));
-    const startMs = clock.now() - 600_000;
-    await store.write([ids[0]!, ids[3999]!, "stays"].flatMap((id) => exampleCall(tenant, id, startMs)));
-    await store.deleteCalls(tenant, ids);
-    expect((await store.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["stays"]);
+  it("says what a cluster refuses, and turns from a replica without its keeper to another", async () => {
+    const refuses = new Map<RegExp, string>();
+    const refused = (sql: string) => [...refuses].find(([statement]) => statement.test(sql))?.[1];
+    const [one, two] = [await proxyTo(front, refused), await proxyTo(front)];
+    const alone = subjectAt(one.url, subject.clock).started;
+    const both = subjectAt(one.url.replace(/@(.*)\//, `@127.0.0.1:${one.port},127.0.0.1:${two.port}/`), subject.clock).started;
+    await alone.start();
+    await both.start();
+    const tenant = tenantId("refused");
+    const write = (store: ClickHouseCallStore, id: string) => store.write(exampleCall(tenant, id, subject.clock.now() - 1000));
+    try {
+      refuses.set(/^SYSTEM SYNC/, "Code: 159. DB::Exception: SYNC REPLICA earshot.calls: command timed out. (TIMEOUT_EXCEEDED)");
+      await expect(write(alone, "behind")).rejects.toMatchObject({ code: "column_store_behind", category: "unavailable" });
+      refuses.clear();
+      refuses.set(
+        /^INSERT/,
+        "Code: 285. DB::Exception: Number of alive replicas (1) is less than requested quorum (2/3). (TOO_FEW_LIVE_REPLICAS)",
+      );
+      await expect(write(alone, "few")).rejects.toMatchObject({ code: "column_store_quorum", remedy: expect.stringMatching(/QUORUM/) });
+      expect(alone.fault).toMatch(/Too few replicas/);
+      refuses.clear();
+      refuses.set(/./, "Code: 242. DB::Exception: Table is in readonly mode. (TABLE_IS_READ_ONLY)");
+      await expect(write(alone, "read-only")).rejects.toMatchObject({
+        code: "column_store_read_only",
+        remedy: expect.stringMatching(/Keeper/),
+      });
+      await write(both, "stored").catch(() => write(both, "stored"));
+      expect((await both.listCalls(tenant, callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["stored"]);
+    } finally {
+      await Promise.all([alone.stop(1000), both.stop(1000)]);
+      one.close();
+      two.close();
+    }
   });
 
   it("goes on with another replica when its own is away", async () => {
@@ -220,14 +245,19 @@ describe("a cluster that lacks something", () => {
 
 type Proxy = { readonly url: string; readonly port: number; away(): Promise<void>; back(): Promise<void>; close(): void };
 
-/** An address of its own for a front: it can be away, and tells what passes. */
-async function proxyTo(front: ClickHouseFront, passes: (sql: string) => void = () => {}): Promise<Proxy> {
+/** An address of its own for a front: it can be away. @param passes hears each statement, and may answer it with an error of the server's */
+async function proxyTo(front: ClickHouseFront, passes: (sql: string) => unknown = () => undefined): Promise<Proxy> {
   const server: Server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks);
-      passes(new URL(request.url!, "http://front").searchParams.get("query") ?? body.toString());
+      const error = passes(new URL(request.url!, "http://front").searchParams.get("query") ?? body.toString());
+      if (typeof error === "string") {
+        response.writeHead(500, { "X-ClickHouse-Exception-Code": /\d+/.exec(error)![0] });
+        response.end(`${error}\n`);
+        return;
+      }
       const onward = forward({ port: front.port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
         response.writeHead(answer.statusCode!, answer.headers);
         answer.pipe(response);

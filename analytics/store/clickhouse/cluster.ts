@@ -47,8 +47,12 @@ export async function prepareCluster(cluster: string, database: string, ask: Ask
       `The database ${database} has the engine Replicated, in which tables cannot be made ON CLUSTER.`,
       "Name another database in EARSHOT_COLUMN_STORE; Earshot makes it on every replica.",
     );
-  // IF NOT EXISTS also where it is there: a replica that joined later may lack it.
-  await run(`CREATE DATABASE IF NOT EXISTS \`${database.replace(/[\\`]/g, "\\$&")}\` ON CLUSTER ${clusterName(cluster)}`);
+  if (existing === undefined) await run(createDatabase(cluster, database));
+}
+
+/** On every replica. Each statement ON CLUSTER waits for replicas that are away, so none is sent that need not be. */
+export function createDatabase(cluster: string, database: string): string {
+  return `CREATE DATABASE IF NOT EXISTS \`${database.replace(/[\\`]/g, "\\$&")}\` ON CLUSTER ${clusterName(cluster)}`;
 }
 
 /**
@@ -64,14 +68,14 @@ export function checkOneReplica(replicas: readonly string[]): void {
     );
 }
 
-/** Whether every replica of the cluster has the tables; one that joined after they were made has not. */
-export async function replicasHaveTables(connection: ColumnStoreConnection, cluster: string): Promise<boolean> {
-  const [row] = await connection.query<{ wanted: number; registered: number }>(
-    "SELECT toFloat64((SELECT count() FROM system.clusters WHERE cluster = {cluster:String})) AS wanted, toFloat64(min(total_replicas)) AS registered " +
-      "FROM system.replicas WHERE database = currentDatabase()",
+/** @returns the database where some replica of the cluster lacks tables: at the first start, or since it joined later; else undefined */
+export async function databaseToMake(connection: ColumnStoreConnection, cluster: string): Promise<string | undefined> {
+  const [row] = await connection.query<{ database: string; wanted: number; registered: number }>(
+    "SELECT currentDatabase() AS database, toFloat64((SELECT count() FROM system.clusters WHERE cluster = {cluster:String})) AS wanted, " +
+      "toFloat64(min(total_replicas)) AS registered FROM system.replicas WHERE database = currentDatabase()",
     { cluster },
   );
-  return row !== undefined && row.registered >= row.wanted;
+  return row !== undefined && row.registered < row.wanted ? row.database : undefined;
 }
 
 /** Behind by more than this, a replica shows things that were long changed. */

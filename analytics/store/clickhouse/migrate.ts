@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import { replicasHaveTables } from "./cluster.ts";
+import { createDatabase, databaseToMake } from "./cluster.ts";
 import type { ColumnStoreConnection } from "./connection.ts";
 import { missingNames } from "./engine-version.ts";
 import { NativeBlock } from "./native-block.ts";
@@ -33,16 +33,19 @@ export async function migrate(
 ): Promise<void> {
   const { cluster } = connection;
   const placed = (statement: string) => (cluster === undefined ? statement : replicatedStatement(statement, cluster));
-  await connection.command(
-    placed(
-      `CREATE TABLE IF NOT EXISTS ${migrationsTable} (name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY name`,
-    ),
-  );
+  // A replica that joined later gets its tables now: the statements can run again on those that have theirs.
+  const database = cluster === undefined ? undefined : await databaseToMake(connection, cluster);
+  const everywhere = cluster !== undefined && database === undefined;
+  if (cluster !== undefined && database !== undefined) await connection.command(createDatabase(cluster, database));
+  if (!everywhere)
+    await connection.command(
+      placed(
+        `CREATE TABLE IF NOT EXISTS ${migrationsTable} (name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY name`,
+      ),
+    );
   const rows = await connection.upToDate([migrationsTable], () =>
     connection.query<{ name: string; checksum: string }>(`SELECT name, checksum FROM ${migrationsTable}`, {}),
   );
-  // A replica that joined later gets its tables now: the statements can run again on those that have theirs.
-  const everywhere = cluster === undefined || (await replicasHaveTables(connection, cluster));
   const applied = new Map(rows.map((row) => [row.name, row.checksum]));
   const missing = await missingNames(connection);
   const files = readdirSync(folder)
@@ -52,7 +55,7 @@ export async function migrate(
     const sql = readFileSync(join(folder, name), "utf8");
     const checksum = createHash("sha256").update(sql).digest("hex");
     const before = applied.get(name);
-    if (before === checksum && everywhere) continue;
+    if (before === checksum && database === undefined) continue;
     if (before !== undefined && before !== checksum)
       throw new EarshotError("conflict", "migration_changed", `Migration ${name} is not the one that this store was made with.`, {
         remedy: "Put the file back as it was, and make the change in a new migration.",

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createClient } from "@clickhouse/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tablesOfCalls } from "./call-tables.ts";
+import { createDatabase } from "./cluster.ts";
 import { statementsOf } from "./migrate.ts";
 import { olderStatement } from "./older-schema.ts";
 import { replicatedStatement } from "./replicated-schema.ts";
@@ -74,6 +75,23 @@ describe.skipIf(missing !== "")(`replicated tables in a real ZooKeeper${missing 
       engine: string;
     }[];
     for (const { name, engine } of engines) expect(engine).toBe(name === "calls" ? "ReplicatedMergeTree" : "ReplicatedReplacingMergeTree");
+  });
+
+  it("reads every statement as one for the cluster", async () => {
+    const client = createClient({ url: fronts[0]!.url.replace("clickhouse:", "http:") });
+    for (const statement of [...statements.map((one) => replicatedStatement(one, "main")), createDatabase("main", "with`quote")]) {
+      // As a parameter: the front takes nothing off it.
+      const read = await client.query({
+        query: "SELECT formatQuery({sql:String}) AS sql",
+        query_params: { sql: statement },
+        format: "JSONEachRow",
+      });
+      const [{ sql }] = (await read.json()) as [{ sql: string }];
+      expect(sql).toMatch(
+        /^(CREATE TABLE IF NOT EXISTS \w+|ALTER TABLE \w+|CREATE DATABASE IF NOT EXISTS `with\\`quote`) ON CLUSTER main\n?/,
+      );
+    }
+    await client.close();
   });
 
   it("takes every kind of deletion that there is, and refuses one with a subquery", async () => {
