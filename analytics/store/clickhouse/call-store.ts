@@ -108,7 +108,6 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         if (busy) return;
         busy = true;
         settling = watched(async () => {
-          // What few replicas took is stored by the quorum or not at all: not a fault of this one.
           trouble = connection.cluster === undefined ? undefined : await replicaTrouble(connection);
           await (settles ? settle(writer) : connection.command("SELECT 1"));
         })

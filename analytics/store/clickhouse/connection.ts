@@ -38,7 +38,7 @@ export type InsertTarget = { readonly name: string; readonly columns: string; re
 export interface ColumnStoreConnection {
   /** Its name where the tables are replicated on a cluster; undefined = one server, or in process. */
   readonly cluster: string | undefined;
-  /** Which replica answers, counted from the first: it changes where that one is left for another. */
+  /** Grows where one replica is left for another: what was seen in an earlier term was seen on another one. */
   readonly term: number;
   /**
    * Runs reads that decide something: on a cluster, after this replica has all that any replica has acknowledged of these tables.
@@ -98,8 +98,8 @@ export async function openColumnStore(url: string, settings: ColumnStoreSettings
           distributed_ddl_output_mode: "null_status_on_timeout",
         };
   const lanes: Lane[] = [];
-  const chdb = embedded ? await chdbConnection() : undefined;
   const open = async () => {
+    const chdb = embedded ? await chdbConnection() : undefined;
     for (let i = 0; i <= settings.columnStoreConnections; i++) {
       const forQueries = i > 0;
       if (chdb !== undefined) {

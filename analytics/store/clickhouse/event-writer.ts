@@ -22,6 +22,8 @@ export class EventWriter {
   readonly #rowsWritten;
   readonly #writers = new Map<InsertTarget, NativeBlock>();
   #tail: Promise<void> = Promise.resolve();
+  /** On a cluster the last write failed: what few replicas took of it can be read, and may yet be dropped. */
+  #isDoubtful = false;
   /** The connection's term in which this process settled calls last, and nobody else since: its deletions are done on this replica. */
   #settledIn: number | undefined;
 
@@ -79,9 +81,11 @@ export class EventWriter {
       for (const [state, row] of rows) state.stored = row;
       for (const state of states) state.wordsWritten();
       this.#states.keep(states);
+      this.#isDoubtful = false;
     } catch (error) {
       for (const rows of this.#writers.values()) rows.reset();
       this.#states.forget(calls);
+      this.#isDoubtful = this.#connection.cluster !== undefined;
       throw error;
     }
   }
@@ -114,7 +118,7 @@ export class EventWriter {
       states.push(state);
       const text = cardText(card);
       // Among the settled calls the row holds the words too, so new ones open it again.
-      if (state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
+      if (!this.#isDoubtful && state.stored?.card === text && !(isOld && state.hasNewWords)) continue;
       writeOpenCall(this.#rows(openCallsTable), state.tenant, version, card, text, isOld, nowMs);
       rows.set(state, { version, card: text });
     }
