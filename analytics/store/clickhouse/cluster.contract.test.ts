@@ -1,7 +1,5 @@
 /** The store on a cluster's replica, played by the engine behind an HTTP front that holds statements to a cluster's rules. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request as forward, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
@@ -10,7 +8,7 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { callQuery } from "@earshot/proto/api/calls.ts";
 import type { EarshotError } from "@earshot/proto/errors.ts";
-import { tenantId } from "@earshot/proto/ids.ts";
+import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
@@ -19,6 +17,7 @@ import { checkOneReplica } from "./cluster.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 import type { FrontCluster } from "./testing/cluster-statements.ts";
+import { laggingReplicas, proxyTo, refusal } from "./testing/front-proxy.ts";
 
 const settings = readSettings({ store: storeSettings }, { EARSHOT_COLUMN_STORE_CLUSTER: "calls_cluster" }).values.store;
 const threeReplicas: FrontCluster = { name: "calls_cluster", replica: "one", replicas: 3 };
@@ -67,12 +66,15 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       await front.stop();
       front = await startClickHouseFront({ directory, cluster, database: "earshot" });
       const passed: string[] = [];
-      const proxy = await proxyTo(front, (sql) => void passed.push(sql));
+      const proxy = await proxyTo(front, (sql, pass) => {
+        passed.push(sql);
+        return pass();
+      });
       subject = subjectAt(proxy.url);
       await subject.started.start();
       const statements = passed.filter((sql) => /^CREATE TABLE/.test(sql));
       await subject.started.stop(1000);
-      proxy.close();
+      proxy.away();
       return statements.length;
     };
     expect(await made(threeReplicas)).toBe(0);
@@ -83,7 +85,10 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
 
   it("catches up with the other replicas before every read that decides something", async () => {
     const seen: string[] = [];
-    const proxy = await proxyTo(front, (sql) => void seen.push(sql));
+    const proxy = await proxyTo(front, (sql, pass) => {
+      seen.push(sql);
+      return pass();
+    });
     const { started: store, clock } = subjectAt(proxy.url, subject.clock);
     await store.start();
     try {
@@ -116,14 +121,50 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       expect(deletions()).toBe(2);
     } finally {
       await store.stop(1000);
-      proxy.close();
+      proxy.away();
     }
+  });
+
+  /** A call of which one process writes the first half to one replica, and another process the second half to another replica, and settles it. */
+  const handedOver = async (tenant: TenantId, catchesUp: boolean) => {
+    const { one, two } = await laggingReplicas(front, catchesUp);
+    // Each has its clock: one alone settles calls.
+    const { started: first, clock } = subjectAt(one.url);
+    const { started: second, clock: later } = subjectAt(two.url);
+    await Promise.all([first.start(), second.start()]);
+    try {
+      const events = exampleCall(tenant, "moved", clock.now() - 60_000);
+      await first.write(events.slice(0, events.length / 2));
+      await second.write(events.slice(events.length / 2));
+      later.advance(600_000);
+      await second.settle();
+    } finally {
+      await Promise.all([first.stop(1000), second.stop(1000)]);
+      one.away();
+      two.away();
+    }
+    const { data, total } = await subject.store.listCalls(tenant, callQuery.parse({ q: '"Hello there"' }), "UTC");
+    const [listed] = data;
+    return { total, agentSentiment: listed?.agentSentiment, segments: (await subject.store.transcript(tenant, "moved")).length };
+  };
+
+  it("takes a call over on a replica that lags behind the one it was written to, whole and once", async () => {
+    const whole = tenantId("in-one-piece");
+    await subject.store.write(exampleCall(whole, "moved", subject.clock.now() - 60_000));
+    const { data } = await subject.store.listCalls(whole, callQuery.parse({}), "UTC");
+    const expected = { total: 1, agentSentiment: data[0]!.agentSentiment, segments: 2 };
+    expect(expected.agentSentiment).not.toBeNull();
+    expect(await handedOver(tenantId("moved"), true)).toEqual(expected);
+    expect(await handedOver(tenantId("moved-blindly"), false), "without catching up").not.toEqual(expected);
   });
 
   it("says what a cluster refuses, and turns from a replica without its keeper to another", async () => {
     const refuses = new Map<RegExp, string>();
-    const refused = (sql: string) => [...refuses].find(([statement]) => statement.test(sql))?.[1];
-    const [one, two] = [await proxyTo(front, refused), await proxyTo(front)];
+    const one = await proxyTo(front, (sql, pass) => {
+      const error = [...refuses].find(([statement]) => statement.test(sql))?.[1];
+      return error === undefined ? pass() : refusal(error);
+    });
+    const two = await proxyTo(front);
     const alone = subjectAt(one.url, subject.clock).started;
     const both = subjectAt(one.url.replace(/@(.*)\//, `@127.0.0.1:${one.port},127.0.0.1:${two.port}/`), subject.clock).started;
     await alone.start();
@@ -168,8 +209,8 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       );
     } finally {
       await Promise.all([alone.stop(1000), both.stop(1000)]);
-      one.close();
-      two.close();
+      one.away();
+      two.away();
     }
   });
 
@@ -189,22 +230,22 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
     };
     try {
       await write("both-up");
-      await one.away();
+      one.away();
       expect(await list()).toEqual(["both-up"]);
       await write("one-away");
       await one.back();
-      await two.away();
+      two.away();
       expect(await list()).toEqual(expect.arrayContaining(["both-up", "one-away"]));
       await write("two-away");
       expect((await list()).sort()).toEqual(["both-up", "one-away", "two-away"]);
       expect(store.fault).toBeUndefined();
-      await one.away();
+      one.away();
       await expect(list()).rejects.toMatchObject({ code: "column_store_unreachable", category: "unavailable" });
       expect(store.fault).toMatch(/does not answer/);
     } finally {
       await store.stop(1000);
-      one.close();
-      two.close();
+      one.away();
+      two.away();
     }
   });
 
@@ -260,42 +301,3 @@ describe("a cluster that lacks something", () => {
     expect(() => checkOneReplica(["one", "two", "one"])).toThrow(/several replicas \(one, two\)/);
   });
 });
-
-type Proxy = { readonly url: string; readonly port: number; away(): Promise<void>; back(): Promise<void>; close(): void };
-
-/** An address of its own for a front: it can be away. @param passes hears each statement, and may answer it with an error of the server's */
-async function proxyTo(front: ClickHouseFront, passes: (sql: string) => unknown = () => undefined): Promise<Proxy> {
-  const server: Server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const body = Buffer.concat(chunks);
-      const error = passes(new URL(request.url!, "http://front").searchParams.get("query") ?? body.toString());
-      if (typeof error === "string") {
-        response.writeHead(500, { "X-ClickHouse-Exception-Code": /\d+/.exec(error)![0] });
-        response.end(`${error}\n`);
-        return;
-      }
-      const onward = forward({ port: front.port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
-        response.writeHead(answer.statusCode!, answer.headers);
-        answer.pipe(response);
-      });
-      onward.on("error", () => response.destroy());
-      onward.end(body);
-    });
-  });
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
-  const close = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  return {
-    url: front.url.replace(`:${front.port}/`, `:${port}/`),
-    port,
-    away: async () => close(),
-    back: () => listen(port),
-    close,
-  };
-}
