@@ -237,9 +237,11 @@ export class LegPipeline implements VoiceSink {
       count = this.#toVoice.process(store, length, source);
     }
     const window = this.#window;
-    for (let i = 0; i < count; i++) {
-      window[this.#windowFill++] = source[i]!;
-      if (this.#windowFill === windowSamples) this.#windowFull();
+    for (let i = 0; i < count; ) {
+      let fill = this.#windowFill;
+      for (const end = Math.min(windowSamples, fill + count - i); fill < end; ) window[fill++] = source[i++]!;
+      this.#windowFill = fill;
+      if (fill === windowSamples) this.#windowFull();
     }
   }
 

@@ -1,6 +1,6 @@
 /** Changes the sample rate by a ratio of whole numbers: a polyphase windowed-sinc FIR, without allocation per block. */
 
-type Filter = { readonly up: number; readonly down: number; readonly taps: number; readonly phases: Float32Array };
+type Filter = { readonly up: number; readonly down: number; readonly taps: number; readonly phases: Float64Array };
 
 const filters = new Map<string, Filter>();
 
@@ -17,7 +17,7 @@ function filterFor(from: number, to: number): Filter {
   const down = from / divisor;
   const cutoff = 0.46 * Math.min(1, to / from);
   const taps = Math.ceil(20 * Math.max(1, from / to));
-  const phases = new Float32Array(up * taps);
+  const phases = new Float64Array(up * taps);
   const centre = (up * taps - 1) / 2;
   for (let phase = 0; phase < up; phase++) {
     let sum = 0;
@@ -38,16 +38,20 @@ function filterFor(from: number, to: number): Filter {
   return filter;
 }
 
+function clamped(sum: number): number {
+  return sum > 32767 ? 32767 : sum < -32768 ? -32768 : Math.round(sum);
+}
+
 export class Resampler {
   readonly #filter: Filter;
   /** The last `taps - 1` inputs, then the block at hand. */
-  #work: Float32Array;
+  #work: Float64Array;
   /** Position of the next output in units of 1/up input samples, from the first sample of the block. */
   #phase = 0;
 
   constructor(fromRate: number, toRate: number, maxBlock = 2048) {
     this.#filter = filterFor(fromRate, toRate);
-    this.#work = new Float32Array(this.#filter.taps - 1 + maxBlock);
+    this.#work = new Float64Array(this.#filter.taps - 1 + maxBlock);
   }
 
   /** How late the output is, in input samples. */
@@ -65,26 +69,46 @@ export class Resampler {
     const { up, down, taps, phases } = this.#filter;
     const kept = taps - 1;
     if (this.#work.length < kept + length) {
-      const grown = new Float32Array(kept + length);
+      const grown = new Float64Array(kept + length);
       grown.set(this.#work.subarray(0, kept));
       this.#work = grown;
     }
     const work = this.#work;
     for (let i = 0; i < length; i++) work[kept + i] = input[i]!;
-    let out = 0;
-    let at = this.#phase;
-    const end = length * up;
-    while (at < end) {
-      const first = Math.floor(at / up);
+    const count = Math.max(0, Math.ceil((length * up - this.#phase) / down));
+    // Each `up`-th output meets the same row of the filter, `down` inputs further on: four of them are summed side by side, so that each
+    // coefficient is loaded once and no addition waits for the one before.
+    for (let begin = 0; begin < Math.min(up, count); begin++) {
+      const at = this.#phase + begin * down;
+      let first = Math.floor(at / up);
       const row = (at - first * up) * taps;
-      let sum = 0;
-      for (let tap = 0; tap < taps; tap++) sum += work[first + tap]! * phases[row + tap]!;
-      output[out++] = sum > 32767 ? 32767 : sum < -32768 ? -32768 : Math.round(sum);
-      at += down;
+      let out = begin;
+      for (; out + 3 * up < count; out += 4 * up, first += 4 * down) {
+        let a = 0;
+        let b = 0;
+        let c = 0;
+        let d = 0;
+        for (let tap = 0, x = first; tap < taps; tap++, x++) {
+          const weight = phases[row + tap]!;
+          a += work[x]! * weight;
+          b += work[x + down]! * weight;
+          c += work[x + 2 * down]! * weight;
+          d += work[x + 3 * down]! * weight;
+        }
+        output[out] = clamped(a);
+        output[out + up] = clamped(b);
+        output[out + 2 * up] = clamped(c);
+        output[out + 3 * up] = clamped(d);
+      }
+      for (; out < count; out += up, first += down) {
+        let sum = 0;
+        for (let tap = 0; tap < taps; tap++) sum += work[first + tap]! * phases[row + tap]!;
+        output[out] = clamped(sum);
+      }
     }
-    this.#phase = at - end;
+    this.#phase += count * down - length * up;
     work.copyWithin(0, length, length + kept);
-    return out;
+    return count;
   }
 
   reset(): void {
