@@ -60,6 +60,21 @@ export const platformSettings = {
     describe:
       "how long a worker may be silent before Kafka gives its partitions to the others, and without an answer of Kafka before it counts them as given (1000 to 600000 ms; the brokers' group.min.session.timeout.ms is the least)",
   }),
+  kafkaIntervalMs: setting({
+    env: "EARSHOT_KAFKA_INTERVAL_MS",
+    schema: count(0, 1000),
+    default: 20,
+    describe:
+      "least time between two requests of a process that write events to Kafka, and between two that read (0 to 1000 ms). More makes words later, less costs CPU here and at the broker",
+    atLimit: "what comes in between goes in the next request; a full one waits for nothing",
+  }),
+  kafkaMediaIntervalMs: setting({
+    env: "EARSHOT_KAFKA_MEDIA_INTERVAL_MS",
+    schema: count(0, 1000),
+    default: 40,
+    describe: "least time between two requests of a gateway that write audio to Kafka (0 to 1000 ms)",
+    atLimit: "what comes in between goes in the next request; a full one waits for nothing",
+  }),
   objectStore: setting({
     env: "EARSHOT_OBJECT_STORE",
     schema: z
@@ -200,6 +215,8 @@ export type EventLogSettings = Pick<
   | "kafkaPartitions"
   | "kafkaReplicas"
   | "kafkaSessionMs"
+  | "kafkaIntervalMs"
+  | "kafkaMediaIntervalMs"
 >;
 
 /** Every setting's default, for tests and benches. */

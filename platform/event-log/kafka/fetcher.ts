@@ -1,4 +1,7 @@
-/** Long polls: one request per broker at a time, for every place that wants records. */
+/**
+ * Long polls: one request per broker at a time, for every place that wants records. An answer costs what hundreds of records in it cost, here
+ * and at the broker: so after each one that had all there was comes a pause.
+ */
 import { Consumer } from "@platformatic/kafka";
 import type { LogRecord } from "../port.ts";
 import { clientOptions, type KafkaAddress, said } from "./connection.ts";
@@ -25,29 +28,54 @@ export type FetcherOptions = {
   readonly clientId: string;
   readonly maxBytesPerPartition: number;
   readonly waitMs: number;
+  /** After an answer with all there was, the next request waits so long, that its answer carries more. */
+  readonly intervalMs: number;
   readonly retryMs: number;
+  failed(error: unknown): void;
+  succeeded(): void;
+};
+
+/** Who reads. No two of one fetcher have a topic in common. */
+export type Reading = {
+  /** Names on Kafka. */
+  readonly topics: readonly string[];
   /** Places that want more records now. */
   wanted(): Iterable<Place>;
   fetched(place: Place): void;
   /** Records before the first one that is kept: they will never come. */
   lost(place: Place, records: number): void;
-  failed(error: unknown): void;
-  succeeded(): void;
 };
+
+type Wanted = { readonly place: Place; readonly topicId: string; readonly reading: Reading };
 
 export class Fetcher {
   readonly consumer: Consumer;
   readonly #options: FetcherOptions;
+  readonly #readings = new Set<Reading>();
   readonly #loops = new Map<number, Promise<void>>();
   #fetching: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   #retrying: Promise<void> | undefined;
 
-  constructor(options: FetcherOptions, topics: readonly string[]) {
+  constructor(options: FetcherOptions) {
     this.#options = options;
     this.consumer = new Consumer({ ...clientOptions(options.address, options.clientId), groupId: options.clientId, autocommit: false });
     this.consumer.on("error", () => {});
-    this.consumer.topics.trackAll(...topics);
+  }
+
+  hasAnyOf(topics: readonly string[]): boolean {
+    return topics.some((topic) => this.consumer.topics.has(topic));
+  }
+
+  add(reading: Reading): void {
+    this.#readings.add(reading);
+    this.consumer.topics.trackAll(...reading.topics);
+  }
+
+  /** Nothing more is handed to it. @returns whether nobody reads any more */
+  remove(reading: Reading): boolean {
+    if (this.#readings.delete(reading)) this.consumer.topics.untrackAll(...reading.topics);
+    return this.#readings.size === 0;
   }
 
   /** Something may be wanted that was not. */
@@ -82,34 +110,42 @@ export class Fetcher {
       }
   }
 
-  async #byNode(): Promise<Map<number, { place: Place; topicId: string }[]>> {
-    const byNode = new Map<number, { place: Place; topicId: string }[]>();
-    const places = [...this.#options.wanted()];
+  async #byNode(): Promise<Map<number, Wanted[]>> {
+    const byNode = new Map<number, Wanted[]>();
+    const places = [...this.#readings].flatMap((reading) => [...reading.wanted()].map((place) => ({ place, reading })));
     if (places.length === 0) return byNode;
     const metadata = await this.consumer.metadata({ topics: this.consumer.topics.current });
-    for (const place of places) {
-      const topic = metadata.topics.get(place.kafkaTopic)!;
+    for (const { place, reading } of places) {
+      const topic = metadata.topics.get(place.kafkaTopic);
+      // Its reader has gone meanwhile.
+      if (topic === undefined) continue;
       const node = topic.partitions[place.partition]!.leader;
+      const wanted = { place, topicId: topic.id, reading };
       const list = byNode.get(node);
-      if (list === undefined) byNode.set(node, [{ place, topicId: topic.id }]);
-      else list.push({ place, topicId: topic.id });
+      if (list === undefined) byNode.set(node, [wanted]);
+      else list.push(wanted);
     }
     return byNode;
   }
 
   async #run(node: number): Promise<void> {
     for (;;) {
-      const places = (await this.#byNode()).get(node);
-      if (places === undefined || this.#isClosed) return;
+      const wanted = (await this.#byNode()).get(node);
+      if (wanted === undefined || this.#isClosed) return;
       const byTopic = new Map<string, Place[]>();
-      for (const { place, topicId } of places) byTopic.set(topicId, [...(byTopic.get(topicId) ?? []), place]);
+      for (const { place, topicId } of wanted) {
+        const places = byTopic.get(topicId);
+        if (places === undefined) byTopic.set(topicId, [place]);
+        else places.push(place);
+      }
+      const readings = new Map(wanted.map(({ topicId, reading }) => [topicId, reading]));
       let response: FetchResponse;
       try {
         response = await this.consumer.fetch(this.#request(node, byTopic, this.#options.waitMs));
       } catch (error) {
         if (this.#isClosed) return;
         if (!said(error, "OFFSET_OUT_OF_RANGE")) throw error;
-        for (const { place } of places) await this.#backInRange(place);
+        for (const { place, reading } of wanted) await this.#backInRange(place, reading);
         continue;
       }
       if (this.#isClosed) return;
@@ -117,8 +153,14 @@ export class Fetcher {
       for (const { topicId, partitions } of response.responses)
         for (const one of partitions) {
           const place = byTopic.get(topicId)?.find(({ partition }) => partition === one.partitionIndex);
-          if (place !== undefined) this.#take(place, one);
+          const reading = readings.get(topicId)!;
+          if (place === undefined || !this.#readings.has(reading)) continue;
+          this.#take(place, one);
+          reading.fetched(place);
         }
+      const { intervalMs } = this.#options;
+      const isBehind = wanted.some(({ place }) => place.next < place.end);
+      if (response.responses.length > 0 && !isBehind) await new Promise((resolve) => setTimeout(resolve, intervalMs));
     }
   }
 
@@ -147,12 +189,11 @@ export class Fetcher {
         }
       place.next = Math.max(place.next, first + batch.lastOffsetDelta + 1);
     }
-    this.#options.fetched(place);
   }
 
-  async #backInRange(place: Place): Promise<void> {
+  async #backInRange(place: Place, reading: Reading): Promise<void> {
     const { first, next } = (await this.bounds(place.kafkaTopic, [place.partition]))[0]!;
-    if (place.next < first) this.#options.lost(place, first - place.next);
+    if (place.next < first) reading.lost(place, first - place.next);
     if (place.next < first || place.next > next) place.next = place.next < first ? first : next;
   }
 

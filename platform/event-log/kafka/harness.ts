@@ -21,6 +21,8 @@ export function makeOn(url: string, settings: Partial<EventLogSettings> = {}, cl
       ...contractLimits,
       kafkaPartitions: 1,
       kafkaSessionMs: 2000,
+      // Checks publish one record after the other.
+      kafkaIntervalMs: 2,
       offsetIntervalMs: 100,
       ...settings,
     },

@@ -16,6 +16,7 @@ import { spoolOver } from "../spooling-harness.ts";
 import { Cable } from "../testing/cable.ts";
 import { KafkaBroker, kafkaMissing } from "../testing/kafka-broker.ts";
 import { parseKafkaUrl } from "./connection.ts";
+import { Fetchers } from "./fetchers.ts";
 import { makeOn, openOn } from "./harness.ts";
 import { KafkaSubscription } from "./subscription.ts";
 
@@ -316,6 +317,16 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
           log: silentLog,
           firstBackoffMs: 10,
           maxBackoffMs: 100,
+          fetchers: new Fetchers({
+            address,
+            clientId: name,
+            maxBytesPerPartition: 1024 * 1024,
+            waitMs: 100,
+            intervalMs: 10,
+            retryMs: 10,
+            failed: () => {},
+            succeeded: () => {},
+          }),
           prefetchBytes: 1024 * 1024,
           sessionTimeoutMs: 2000,
           offsetIntervalMs: 100,

@@ -21,7 +21,8 @@ import { maxKeyBytes } from "../record-format.ts";
 import { checkSize } from "../record-limits.ts";
 import { useFastZstd } from "./compression.ts";
 import { asEarshotError, clientOptions, type KafkaAddress, parseKafkaUrl } from "./connection.ts";
-import { Fetcher } from "./fetcher.ts";
+import { Fetcher, type FetcherOptions } from "./fetcher.ts";
+import { Fetchers } from "./fetchers.ts";
 import { Sender } from "./sender.ts";
 import { KafkaSubscription, type SubscriptionContext } from "./subscription.ts";
 import { declareTopics } from "./topics.ts";
@@ -39,6 +40,8 @@ const deadLetterOverhead = 4096;
 /** A request that waits this long means that the broker is slow, or away. */
 const slowMs = 2000;
 const prefetchBytes = 1024 * 1024;
+/** How long a poll stays open: as long may wait what begins to be read meanwhile. */
+const fetchWaitMs = 250;
 
 /** @throws EarshotError invalid_request where the URL is not one of Kafka's */
 export function createKafkaEventLog(options: KafkaEventLogOptions): EventLog {
@@ -59,6 +62,7 @@ class KafkaEventLog implements EventLog {
   #readFailure: EarshotError | undefined;
   #admin: Admin | undefined;
   #reader: Fetcher | undefined;
+  #fetchers: Fetchers | undefined;
   /** Audio and events apart, so that neither waits behind the other's requests. */
   #senders: { readonly media: Sender; readonly events: Sender } | undefined;
   #cancelMetrics: () => void = () => {};
@@ -80,24 +84,11 @@ class KafkaEventLog implements EventLog {
       await this.#admin.close().catch(() => {});
       throw asEarshotError(error);
     }
-    this.#reader = new Fetcher(
-      {
-        address: this.#address,
-        clientId: this.#clientId,
-        maxBytesPerPartition: prefetchBytes,
-        waitMs: 0,
-        retryMs: settings.retryFirstMs,
-        wanted: () => [],
-        fetched: () => {},
-        lost: () => {},
-        failed: () => {},
-        succeeded: () => {},
-      },
-      [],
-    );
+    this.#reader = new Fetcher(this.#fetching(0, 0));
+    this.#fetchers = new Fetchers(this.#fetching(fetchWaitMs, settings.kafkaIntervalMs));
     useFastZstd();
     // Events are few, and most are a batch of their own: nothing to gain there.
-    this.#senders = { media: this.#sender("zstd"), events: this.#sender("none") };
+    this.#senders = { media: this.#sender("zstd", settings.kafkaMediaIntervalMs), events: this.#sender("none", settings.kafkaIntervalMs) };
     this.#state = "running";
     try {
       await this.declare([topics.deadLetter]);
@@ -112,7 +103,20 @@ class KafkaEventLog implements EventLog {
     });
   }
 
-  #sender(compression: "none" | "zstd"): Sender {
+  #fetching(waitMs: number, intervalMs: number): FetcherOptions {
+    return {
+      address: this.#address,
+      clientId: this.#clientId,
+      maxBytesPerPartition: prefetchBytes / 2,
+      waitMs,
+      intervalMs,
+      retryMs: this.#options.settings.retryFirstMs,
+      failed: (error) => this.#reading(error),
+      succeeded: () => this.#reading(undefined),
+    };
+  }
+
+  #sender(compression: "none" | "zstd", intervalMs: number): Sender {
     const { clock, log, settings } = this.#options;
     const { prefix } = this.#address;
     return new Sender({
@@ -122,6 +126,7 @@ class KafkaEventLog implements EventLog {
       log,
       compression,
       lingerMs: settings.writeDelayMs,
+      intervalMs,
       bufferBytes: settings.writeBufferBytes,
       retryFirstMs: settings.retryFirstMs,
       retryMaxMs: settings.retryMaxMs,
@@ -268,6 +273,7 @@ class KafkaEventLog implements EventLog {
       log,
       firstBackoffMs: settings.retryFirstMs,
       maxBackoffMs: settings.retryMaxMs,
+      fetchers: this.#fetchers!,
       prefetchBytes,
       sessionTimeoutMs: settings.kafkaSessionMs,
       offsetIntervalMs: settings.offsetIntervalMs,

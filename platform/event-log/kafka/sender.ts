@@ -1,6 +1,9 @@
 /**
  * Writes to Kafka: a bounded queue, sent in order, one request at a time, idempotent and acknowledged by all in-sync replicas. A request that
  * fails is sent again, with what follows behind it, until it succeeds: nothing that was taken is lost or overtaken.
+ *
+ * A request costs what hundreds of records in it cost, here and at the broker. So the first one goes at once and what comes in the next
+ * `intervalMs` goes in one more; a full request, or a flush, waits for nothing.
  */
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { type MessageToProduce, Producer } from "@platformatic/kafka";
@@ -15,7 +18,10 @@ export type SenderOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly compression: "none" | "zstd";
+  /** How long an appended record waits for others, at least. */
   readonly lingerMs: number;
+  /** Least time from one request to the next. */
+  readonly intervalMs: number;
   readonly bufferBytes: number;
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;
@@ -43,10 +49,13 @@ export class Sender {
   #isSending = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer ends, by the monotonic clock. */
+  #timerAtMs = Number.POSITIVE_INFINITY;
   #failure: EarshotError | undefined;
   #flushes: { left: number; resolve: () => void }[] = [];
   #room: (() => void)[] = [];
-  #sendingSinceMs = 0;
+  /** When the newest request was sent, by the monotonic clock. */
+  #sentAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -71,7 +80,7 @@ export class Sender {
 
   /** How long the request under way has been waiting. */
   get waitingMs(): number {
-    return this.#isSending ? this.#options.clock.monotonicMs() - this.#sendingSinceMs : 0;
+    return this.#isSending ? this.#options.clock.monotonicMs() - this.#sentAtMs : 0;
   }
 
   get bufferedBytes(): number {
@@ -89,9 +98,7 @@ export class Sender {
     const message = { topic, partition, key: Buffer.from(key), value: Buffer.from(value), timestamp: BigInt(this.#options.clock.now()) };
     this.#queue.push({ message, bytes, isDue, settle });
     this.#queuedBytes += bytes;
-    if (this.#isSending) return;
-    if (settle !== undefined || this.#queuedBytes >= requestBytes) this.sendNow();
-    else this.#timer ??= setTimeout(() => this.#send(), this.#options.lingerMs);
+    this.#schedule(settle === undefined ? this.#options.lingerMs : 0);
   }
 
   /** Resolves when there may be room. */
@@ -99,18 +106,30 @@ export class Sender {
     return new Promise((resolve) => this.#room.push(resolve));
   }
 
-  sendNow(): void {
-    if (this.#isSending) return;
-    clearTimeout(this.#timer);
-    // What is published in one turn of the event loop goes in one request.
-    this.#timer = setTimeout(() => this.#send(), 0);
-  }
-
   /** Resolves when everything taken so far is acknowledged. */
   flush(): Promise<void> {
     if (this.#queue.length === 0) return Promise.resolve();
-    this.sendNow();
-    return new Promise((resolve) => this.#flushes.push({ left: this.#queue.length, resolve }));
+    return new Promise((resolve) => {
+      this.#flushes.push({ left: this.#queue.length, resolve });
+      this.#schedule(0);
+    });
+  }
+
+  get #isPressing(): boolean {
+    return this.#queuedBytes >= requestBytes || this.#flushes.length > 0 || this.#oneByOne > 0;
+  }
+
+  /** Sends in `delayMs` or, where that is later, when the time between two requests is over. */
+  #schedule(delayMs: number): void {
+    if (this.#isSending || this.#isClosed) return;
+    const { clock, intervalMs } = this.#options;
+    const now = clock.monotonicMs();
+    // Never in this turn of the event loop: what is published in one turn goes in one request.
+    const atMs = this.#isPressing ? now : Math.max(now + delayMs, this.#sentAtMs + intervalMs);
+    if (atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(() => this.#send(), Math.ceil(atMs - now));
   }
 
   /** @param error what waiting publishes are told */
@@ -124,14 +143,13 @@ export class Sender {
   }
 
   async #send(): Promise<void> {
-    this.#timer = undefined;
-    if (this.#isSending) return;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
     this.#isSending = true;
     let backoffMs = this.#options.retryFirstMs;
     while (this.#queue.length > 0 && !this.#isClosed) {
       const batch = this.#nextBatch();
       if (batch.length === 0) continue;
-      this.#sendingSinceMs = this.#options.clock.monotonicMs();
+      this.#sentAtMs = this.#options.clock.monotonicMs();
       try {
         const { offsets = [] } = await this.#producer.send({ messages: batch.map(({ message }) => message) });
         if (this.#isClosed) break;
@@ -139,6 +157,7 @@ export class Sender {
         this.#failure = undefined;
         backoffMs = this.#options.retryFirstMs;
         this.#settle(batch, offsets);
+        if (!this.#isPressing) break;
       } catch (cause) {
         if (this.#isClosed) break;
         const error = asEarshotError(cause);
@@ -155,6 +174,7 @@ export class Sender {
       }
     }
     this.#isSending = false;
+    if (this.#queue.length > 0) this.#schedule(0);
   }
 
   #failed(error: EarshotError): void {

@@ -7,7 +7,8 @@ import { callAssigned, callRevoked } from "../hand-over.ts";
 import { Lease } from "../lease.ts";
 import type { RevokedWhy, SubscribeOptions, Subscription } from "../port.ts";
 import type { KafkaAddress } from "./connection.ts";
-import { Fetcher, type Place } from "./fetcher.ts";
+import type { Fetcher, Place, Reading } from "./fetcher.ts";
+import type { Fetchers } from "./fetchers.ts";
 import { Membership } from "./membership.ts";
 
 export type SubscriptionContext = {
@@ -17,6 +18,7 @@ export type SubscriptionContext = {
   readonly log: Log;
   readonly firstBackoffMs: number;
   readonly maxBackoffMs: number;
+  readonly fetchers: Fetchers;
   readonly prefetchBytes: number;
   readonly sessionTimeoutMs: number;
   readonly offsetIntervalMs: number;
@@ -48,7 +50,8 @@ class Reader {
 type Share = { readonly index: number; readonly lease: Lease; readers: readonly Reader[]; taking: Promise<void> };
 type Topic = { readonly name: string; readonly kafkaName: string; readonly isCompacted: boolean };
 
-const fetchWaitMs = 250;
+/** The group takes no offsets while it shares out anew, which lasts as long as its slowest member takes to answer. */
+const commitRetryMs = 100;
 
 export class KafkaSubscription implements Subscription {
   readonly #options: SubscribeOptions;
@@ -60,6 +63,7 @@ export class KafkaSubscription implements Subscription {
   readonly #claims = new Set<number>();
   /** Grows whenever what was held until then may be another member's. */
   #tenure = 0;
+  readonly #reading: Reading;
   readonly #fetcher: Fetcher;
   readonly #membership: Membership | undefined;
   #moving: Promise<void> = Promise.resolve();
@@ -74,21 +78,13 @@ export class KafkaSubscription implements Subscription {
     this.#partitions = partitions;
     this.#context = context;
     const names = topics.map(({ kafkaName }) => kafkaName);
-    this.#fetcher = new Fetcher(
-      {
-        address: context.address,
-        clientId: context.clientId,
-        maxBytesPerPartition: Math.max(64 * 1024, Math.floor(context.prefetchBytes / 2)),
-        waitMs: fetchWaitMs,
-        retryMs: context.firstBackoffMs,
-        wanted: () => this.#wanted(),
-        fetched: (place) => this.#fetched(place),
-        lost: (place, records) => this.#lost(place, records),
-        failed: (error) => context.reading(error),
-        succeeded: () => context.reading(undefined),
-      },
-      names,
-    );
+    this.#reading = {
+      topics: names,
+      wanted: () => this.#wanted(),
+      fetched: (place) => this.#fetched(place),
+      lost: (place, records) => this.#lost(place, records),
+    };
+    this.#fetcher = context.fetchers.open(this.#reading, options.durable === false);
     if (options.durable !== false)
       this.#membership = new Membership({
         address: context.address,
@@ -168,7 +164,7 @@ export class KafkaSubscription implements Subscription {
     this.#cancelCommits();
     for (const { lease } of this.#shares.values()) lease.end();
     this.#check();
-    void this.#fetcher.close();
+    void this.#context.fetchers.close(this.#fetcher, this.#reading);
     void this.#membership?.leave();
   }
 
@@ -179,7 +175,7 @@ export class KafkaSubscription implements Subscription {
     const given = this.#moving.then(() => this.#giveUp([...this.#shares.values()], "handover"));
     this.#moving = given;
     await given;
-    await this.#fetcher.close();
+    await this.#context.fetchers.close(this.#fetcher, this.#reading);
     await this.#membership?.leave();
   }
 
@@ -300,7 +296,7 @@ export class KafkaSubscription implements Subscription {
           if (attempts > 1)
             this.#context.log.warn({ group: this.#options.group }, "event log: offsets could not be stored; records may come again");
           this.#context.reading(error);
-        } else await new Promise((resolve) => setTimeout(resolve, this.#context.firstBackoffMs));
+        } else await new Promise((resolve) => setTimeout(resolve, Math.max(commitRetryMs, this.#context.firstBackoffMs)));
       }
   }
 
