@@ -15,7 +15,7 @@ export const storeSettings = {
   }),
   columnStoreCluster: setting({
     env: "EARSHOT_COLUMN_STORE_CLUSTER",
-    schema: z.string().regex(/^[\w.{}-]*$/, "is letters, digits and _ . - { }"),
+    schema: z.string().regex(/^[\w.-]*$/, "is letters, digits and _ . -"),
     default: "",
     describe:
       'name of the ClickHouse cluster (one shard, any number of replicas) on which tables are made, replicated; EARSHOT_COLUMN_STORE then names the replicas: "clickhouse://user:password@one:8123,two:8123,three:8123/database". Empty = one server',

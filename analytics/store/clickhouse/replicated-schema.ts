@@ -36,7 +36,7 @@ export function replicatedStatement(statement: string, cluster: string): string 
   return /\bSETTINGS [^)]*$/.test(made) ? `${made}, ${noDeduplication}` : `${made}\nSETTINGS ${noDeduplication}`;
 }
 
-/** As an identifier of a statement. @param cluster a name that the settings let through: letters, digits, _ . - and { } of a macro */
+/** As an identifier of a statement. @param cluster a name that the settings let through: letters, digits and _ . - */
 export function clusterName(cluster: string): string {
   return `'${cluster}'`;
 }
