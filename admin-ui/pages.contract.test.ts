@@ -407,6 +407,35 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(problems).toEqual([]);
   });
 
+  it("leads to the field that was refused, and back to the row when the form is left", async () => {
+    const { page } = await visit({ liveCalls: 0 });
+    await signIn(page);
+    await page.route("**/api/v1/trunks/*", (route) =>
+      route.fulfill({
+        status: 400,
+        json: {
+          error: {
+            code: "invalid_body",
+            message: "The trunk cannot be saved.",
+            remedy: "Mend what is marked.",
+            details: { fields: [{ field: "sourceNetworks/1", problem: "This is no IP address." }] },
+          },
+        },
+      }),
+    );
+    await page.goto("/settings/trunks");
+    const row = page.getByRole("button", { name: "Head office PBX" });
+    await row.focus();
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.getByText("Line 2: This is no IP address.").waitFor();
+    await soon(() => page.evaluate(() => document.activeElement?.getAttribute("aria-invalid"))).toBe("true");
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await soon(() => row.evaluate((button) => button === document.activeElement)).toBe(true);
+  });
+
   it("shows what could not be handled, replays it, and asks before it discards, by keyboard too", async () => {
     const { page, problems } = await visit();
     await signIn(page);
@@ -466,7 +495,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
   });
 
   it("has every action of a list and the listen bar in reach at 360 px", async () => {
-    const { page } = await visit({ liveCalls: 4 }, 360);
+    const { page } = await visit({ liveCalls: 4, speed: 0.01 }, 360);
     await signIn(page);
     await page.locator(".board-row").first().focus();
     await page.keyboard.press("l");
@@ -511,19 +540,15 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
   });
 
   it.each([1440, 360])("shows hundreds of calls with a few dozen rows in the page, %i px wide", async (width) => {
-    const { page } = await visit({ liveCalls: 400 }, width);
+    // Their time all but stands still: none ends or comes in while we look, however slow the machine.
+    const { page } = await visit({ liveCalls: 400, speed: 0.0001 }, width);
     await signIn(page);
     await page.locator(".board-row").first().waitFor();
-    // The fake's script goes on: on a slow machine one or two more calls have come in by now.
-    const rows = () => page.getByRole("grid").getAttribute("aria-rowcount");
-    expect(Number(await rows())).toBeGreaterThanOrEqual(401);
+    expect(await page.getByRole("grid").getAttribute("aria-rowcount")).toBe("401");
     expect(await page.locator(".board-row").count()).toBeLessThan(40);
     await page.locator(".board-row").first().focus();
-    // A call that comes in after the key was pressed is a row further down.
-    await soon(async () => {
-      await page.keyboard.press("End");
-      return (await page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))) === (await rows());
-    }).toBe(true);
+    await page.keyboard.press("End");
+    await soon(() => page.evaluate(() => document.activeElement?.getAttribute("aria-rowindex"))).toBe("401");
   });
 
   it("asks before a shorter retention deletes calls; a longer one is saved at once", async () => {

@@ -7,7 +7,20 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { CallDetail, Termination } from "@earshot/proto/api/calls.ts";
 import type { LiveCall, LiveEvent } from "@earshot/proto/api/live.ts";
-import { badLine, billing, chance, ledgerOf, lineAt, makeCall, measure, type ScriptedCall, scripted, service } from "./fake-calls.ts";
+import { listAnswer } from "./fake-call-list.ts";
+import {
+  badLine,
+  billing,
+  chance,
+  ledgerOf,
+  lineAt,
+  makeCall,
+  measure,
+  type ScriptedCall,
+  scripted,
+  scripts,
+  service,
+} from "./fake-calls.ts";
 import { flipCall, flipSegment, withoutUnheard } from "./fake-commands.ts";
 import { page, tone, wave } from "./fake-files.ts";
 import { type FakeSettings, fakeSettings, settingsAnswer } from "./fake-settings.ts";
@@ -53,7 +66,6 @@ interface Up {
   told: Map<string, number>;
 }
 
-const scripts = [billing, service, badLine];
 const commandTakesMs = 300;
 
 export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeApi> {
@@ -207,57 +219,6 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
   }, 100);
 
   const detail = (id: string): (CallDetail & LiveCall) | undefined => up.get(id)?.call ?? past.find((call) => call.id === id);
-  const filtered = (query: URLSearchParams) => {
-    const has = (name: string, value: string) => {
-      const wanted = query.get(name);
-      return wanted === null || value.toLowerCase().includes(wanted.toLowerCase());
-    };
-    const tone = query.get("sentiment");
-    const q = query.get("q")?.toLowerCase() ?? "";
-    return [...[...up.values()].map((entry) => entry.call), ...past]
-      .filter(
-        (call) =>
-          has("agent", call.agent) &&
-          has("caller", call.caller) &&
-          has("queue", call.queue) &&
-          has("trunkId", call.trunkId) &&
-          has("direction", call.direction) &&
-          has("termination", call.termination ?? "") &&
-          (query.get("from") === null || call.startedAt >= (query.get("from") ?? "")) &&
-          (query.get("to") === null || call.startedAt < (query.get("to") ?? "")) &&
-          (query.get("minAttention") === null || call.attention >= Number(query.get("minAttention"))) &&
-          (query.get("minDurationMs") === null || (call.durationMs ?? 0) >= Number(query.get("minDurationMs"))) &&
-          (query.get("maxDurationMs") === null || (call.durationMs ?? 0) <= Number(query.get("maxDurationMs"))) &&
-          (query.get("hasAlerts") !== "true" || call.alertCount > 0) &&
-          (query.get("live") !== "true" || call.endedAt === null) &&
-          (tone === null ||
-            (tone === "negative"
-              ? (call.callerSentiment ?? 0) < -0.2
-              : tone === "positive"
-                ? (call.callerSentiment ?? 0) >= 0.2
-                : Math.abs(call.callerSentiment ?? 0) < 0.2)),
-      )
-      .map((call) => {
-        if (q === "") return call;
-        const script =
-          scripts.find(
-            (each) =>
-              scripted(call.id, each).segments.length === (call.conversation?.agentTurns ?? 0) + (call.conversation?.callerTurns ?? 0),
-          ) ?? billing;
-        const hits = scripted(call.id, script)
-          .segments.filter((segment) => segment.text.toLowerCase().includes(q))
-          .map((segment) => ({
-            segmentId: segment.segmentId,
-            speaker: segment.speaker,
-            startMs: segment.startMs,
-            text: segment.text,
-            matches: [[segment.text.toLowerCase().indexOf(q), segment.text.toLowerCase().indexOf(q) + q.length] as [number, number]],
-          }));
-        return { ...call, hits };
-      })
-      .filter((call) => q === "" || ("hits" in call && call.hits.length > 0));
-  };
-
   const signedIn = (request: IncomingMessage) => (request.headers.cookie ?? "").includes(`fake=${cookie}`);
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? "/", "http://fake");
@@ -335,7 +296,12 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
           "object store": "file",
           signalling: "embedded",
         },
-        addresses: { "SIP (UDP, TCP)": "192.0.2.14:5060", RTP: "192.0.2.14:20000-20999", Web: "http://192.0.2.14:8080" },
+        addresses: {
+          web: "http://192.0.2.14:8080",
+          "sip/udp": "192.0.2.14:5060",
+          "sip/tcp": "192.0.2.14:5060",
+          rtp: "192.0.2.14:20000-20999",
+        },
         speech: speech(options.speechUsable ?? true),
         demo: {
           available: true,
@@ -349,42 +315,9 @@ export async function startFakeApi(options: FakeApiOptions = {}): Promise<FakeAp
       });
     }
     if (path[0] === "calls") {
-      if (path[1] === "statistics") {
-        const found = filtered(url.searchParams);
-        const perDay = new Map<string, CallDetail[]>();
-        for (const call of found) perDay.set(call.startedAt.slice(0, 10), [...(perDay.get(call.startedAt.slice(0, 10)) ?? []), call]);
-        const mean = (values: (number | null)[]) => {
-          const known = values.filter((value) => value !== null);
-          return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
-        };
-        return json(200, {
-          calls: found.length,
-          totalDurationMs: found.reduce((sum, call) => sum + (call.durationMs ?? 0), 0),
-          meanDurationMs: mean(found.map((call) => call.durationMs)),
-          meanCallerSentiment: mean(found.map((call) => call.callerSentiment)),
-          meanMos: mean(found.map((call) => call.mos)),
-          withAlerts: found.filter((call) => call.alertCount > 0).length,
-          perDay: [...perDay]
-            .map(([day, calls]) => ({ day, calls: calls.length, meanCallerSentiment: mean(calls.map((call) => call.callerSentiment)) }))
-            .sort((a, b) => a.day.localeCompare(b.day)),
-        });
-      }
-      if (path[1] === "facets")
-        return json(200, {
-          agents: [...new Set(past.map((call) => call.agent))],
-          queues: [...new Set(past.map((call) => call.queue))],
-          terminations: ["bye", "media_timeout"],
-        });
-      if (path[1] === undefined) {
-        const found = filtered(url.searchParams);
-        const sort = (url.searchParams.get("sort") ?? "startedAt") as keyof CallDetail;
-        const sign = url.searchParams.get("order") === "asc" ? 1 : -1;
-        found.sort((a, b) => sign * ((a[sort] ?? -9) < (b[sort] ?? -9) ? -1 : 1));
-        const perPage = Number(url.searchParams.get("perPage") ?? 25);
-        const first = (Number(url.searchParams.get("page") ?? 1) - 1) * perPage;
-        return json(200, { data: found.slice(first, first + perPage), total: found.length });
-      }
-      const call = detail(path[1]);
+      const listed = listAnswer([...[...up.values()].map((entry) => entry.call), ...past], path[1], url.searchParams);
+      if (listed !== undefined) return json(200, listed);
+      const call = detail(path[1] ?? "");
       if (call === undefined) return fail(404, "call_not_found", "There is no such call.", "Look for it in the list.");
       if (path[2] === undefined) return json(200, call);
       if (path[2] === "transcript") {

@@ -38,6 +38,8 @@ export const badLine: readonly Line[] = [
   ["agent", "Shall I call you back on another number?", 0.1],
 ];
 
+export const scripts = [billing, service, badLine];
+
 const msPerWord = 330;
 const pauseMs = 620;
 

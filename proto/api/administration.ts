@@ -2,7 +2,9 @@
 import { z } from "zod";
 
 /** IPv4 or IPv6 block; a bare address means that host. */
-export const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]);
+export const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
+  error: "This is no IP address, nor a block of them such as 10.20.0.0/24.",
+});
 
 export const trunk = z.object({
   id: z.string(),

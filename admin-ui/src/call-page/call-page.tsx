@@ -1,4 +1,5 @@
 import type { CallDetail, LedgerStage, Segment } from "@earshot/proto/api/calls.ts";
+import InfoOutlined from "@mui/icons-material/InfoOutlined";
 import LinkOutlined from "@mui/icons-material/LinkOutlined";
 import SwapHoriz from "@mui/icons-material/SwapHorizOutlined";
 import Button from "@mui/material/Button";
@@ -7,6 +8,7 @@ import { useCallback, useEffect, useMemo, useRef } from "react";
 import { useNotify } from "react-admin";
 import { Link, useParams, useSearchParams } from "react-router-dom";
 import { ApiFailure, request } from "../api-client/request.ts";
+import { copyText } from "../format/copy-text.ts";
 import { duration, exactTime, spokenDuration } from "../format/time.ts";
 import { agentOf, callerOf, terminationName } from "../format/words.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
@@ -51,7 +53,7 @@ export default function CallPage() {
       <div className="page">
         {gone ? (
           <div className="empty">
-            <h2>This call does not exist here</h2>
+            <h1>This call does not exist here</h1>
             <p>
               It may belong to another tenant, or its retention time is over. All that you may see are in <Link to="/calls">Calls</Link>.
             </p>
@@ -127,13 +129,11 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
     return () => window.removeEventListener("keydown", onKey);
   }, []);
 
-  const copyLink = () => {
+  const copyLink = async () => {
     const seconds = (player.positionMs() / 1000).toFixed(1);
     const url = `${location.origin}/calls/${encodeURIComponent(call.id)}?t=${seconds}`;
-    navigator.clipboard
-      .writeText(url)
-      .then(() => notify("The link to this moment is copied.", { type: "info" }))
-      .catch(() => notify(`The browser does not let us copy. The link: ${url}`, { type: "warning" }));
+    if (await copyText(url)) notify("The link to this moment is copied.", { type: "info" });
+    else notify(`The browser does not let us copy. The link: ${url}`, { type: "warning" });
   };
   return (
     <div className="call-page">
@@ -161,7 +161,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
               Swap agent and caller
             </Button>
           )}
-          <Button variant="outlined" startIcon={<LinkOutlined />} onClick={copyLink}>
+          <Button variant="outlined" startIcon={<LinkOutlined />} onClick={() => void copyLink()}>
             Copy link
           </Button>
         </div>
@@ -175,7 +175,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
         />
         {call.recording === null ? (
           <p className="note">
-            <span />
+            <InfoOutlined className="faint" />
             <span>
               <NoRecording call={call} />
             </span>

@@ -22,7 +22,9 @@ export function PlayerBar({ player, durationMs, onTurn }: Props) {
   useEffect(
     () =>
       player.onTime((ms) => {
-        if (time.current !== null) time.current.textContent = duration(ms);
+        // Sixty times a second the same: written only when it differs, or each frame would be laid out anew.
+        const text = duration(ms);
+        if (time.current !== null && time.current.textContent !== text) time.current.textContent = text;
       }),
     [player],
   );

@@ -36,7 +36,7 @@ export function CallStatisticsStrip({ statistics, error, set }: Props) {
       <Figure
         label="Calls"
         value={statistics.calls.toLocaleString("en-GB")}
-        note={statistics.calls === 0 ? "none yet" : `${spokenDuration(statistics.totalDurationMs)} in all`}
+        note={statistics.calls === 0 ? "none" : `${spokenDuration(statistics.totalDurationMs)} in all`}
         onClick={() => set({ sort: "startedAt", order: null })}
       />
       <Figure
@@ -95,6 +95,8 @@ function DayChart({ days, onDay }: { days: CallStatistics["perDay"]; onDay: (day
   const first = shown[0];
   const last = shown[shown.length - 1];
   const [at, setAt] = useState(Number.POSITIVE_INFINITY);
+  // The last day's name stands under the last day, few as they may be.
+  const width = { maxWidth: Math.max(shown.length * 26, 96) };
   const tabStop = Math.min(at, shown.length - 1);
   // One stop for the Tab key, not thirty: arrows move along the days.
   const onKey = (event: KeyboardEvent<HTMLDivElement>) => {
@@ -108,11 +110,17 @@ function DayChart({ days, onDay }: { days: CallStatistics["perDay"]; onDay: (day
   };
   return (
     <figure className="day-chart">
-      <figcaption className="spread">
+      <figcaption className="row">
         <span className="stat-label">Calls per day</span>
         {shown.length > 0 && <span className="faint small">at most {most.toLocaleString("en-GB")}</span>}
       </figcaption>
-      <div className="day-bars" role="toolbar" aria-label="Calls per day; arrow keys move, Enter shows a day" onKeyDown={onKey}>
+      <div
+        className="day-bars"
+        style={width}
+        role="toolbar"
+        aria-label="Calls per day; arrow keys move, Enter shows a day"
+        onKeyDown={onKey}
+      >
         {shown.map((day, index) => (
           <button
             key={day.day}
@@ -131,7 +139,7 @@ function DayChart({ days, onDay }: { days: CallStatistics["perDay"]; onDay: (day
           </button>
         ))}
       </div>
-      <div className="spread faint small" aria-hidden="true">
+      <div className="spread faint small" style={width} aria-hidden="true">
         <span>{first === undefined ? "" : dayName(first.day)}</span>
         <span>{last === undefined || last === first ? "" : dayName(last.day)}</span>
       </div>

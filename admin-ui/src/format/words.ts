@@ -53,6 +53,18 @@ const reasons: Record<string, string> = {
 /** Why Earshot takes this leg for the side it shows. */
 export const speakerReasonText = (leg: Leg): string => reasons[leg.speakerReason] ?? leg.speakerReason;
 
+const addressNames: Record<string, string> = {
+  web: "Console and API",
+  "sip/udp": "SIP over UDP",
+  "sip/tcp": "SIP over TCP",
+  "sip/tls": "SIP over TLS",
+  rtp: "Audio (RTP)",
+  grpc: "Call control (gRPC)",
+};
+
+/** What listens at an address, by its name in the system status. */
+export const addressName = (name: string): string => addressNames[name] ?? name;
+
 export const agentOf = (call: { agent: string }): string => call.agent || "Unknown agent";
 export const callerOf = (call: { caller: string }): string => call.caller || "Unknown caller";
 

@@ -17,13 +17,22 @@ import { PageSkeleton } from "./skeleton.tsx";
 import { TopBar } from "./top-bar.tsx";
 import "./frame.css";
 
+const askAgainMs = 5000;
+
 /** The frame of every page: rail, top bar, the page, and the listen bar while somebody listens. */
 export function Frame({ children }: CoreLayoutProps) {
   const {
     data: session,
     error,
     refetch,
-  } = useQuery({ queryKey: ["session"], queryFn: currentSession, staleTime: Number.POSITIVE_INFINITY, retry: false });
+  } = useQuery({
+    queryKey: ["session"],
+    queryFn: currentSession,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    // Nobody should have to press a button when the server is back.
+    refetchInterval: ({ state }) => (state.status === "error" ? askAgainMs : false),
+  });
   const logout = useLogout();
   useSessionOver();
   const ready = session !== undefined && !session.mustChangePassword;
@@ -39,9 +48,13 @@ export function Frame({ children }: CoreLayoutProps) {
   if (session === undefined) {
     if (error !== null) {
       return (
-        <div className="page">
+        <main className="page cannot-start">
+          <h1>
+            <Logo size={32} /> Earshot
+          </h1>
           <ErrorNote title="The console could not start." error={error} retry={() => void refetch()} />
-        </div>
+          <p className="faint small">It asks again by itself every few seconds.</p>
+        </main>
       );
     }
     return <PageSkeleton />;

@@ -5,6 +5,7 @@ import Select from "@mui/material/Select";
 import { useState } from "react";
 import { Link } from "react-router-dom";
 import { spokenDuration } from "../format/time.ts";
+import { addressName } from "../format/words.ts";
 import { useDemoCall, useStatus } from "../frame/demo-call.ts";
 import { maySet, useSession } from "../frame/session-context.ts";
 
@@ -28,7 +29,7 @@ export function BoardEmpty() {
           <dl className="addresses">
             {sip.map(([name, address]) => (
               <div key={name}>
-                <dt>{name}</dt>
+                <dt>{addressName(name)}</dt>
                 <dd>
                   <code>{address}</code>
                 </dd>
@@ -38,7 +39,7 @@ export function BoardEmpty() {
         )}
         {maySet(session) && (
           <p className="muted">
-            Does your PBX get a 403? <Link to="/settings/trunks">Trunks</Link> lists who was turned away, with a button to let them in.
+            <Link to="/settings/trunks">Trunks</Link> tells how to connect it, and lists who was turned away, with a button to let them in.
           </p>
         )}
       </div>

@@ -49,11 +49,13 @@ export const BoardRow = memo(function BoardRow({ id, index, top, height, card, t
         <ReasonChips reasons={call.attentionReasons} limit={2} />
       </div>
       <div role="gridcell" tabIndex={-1} className="cell-people">
-        <span className="clip">
+        <span className="clip" title={agentOf(call)}>
           <b>{agentOf(call)}</b>
           {listening && <HeadphonesOutlined className="listen-on" titleAccess="You listen" />}
         </span>
-        <span className="clip faint">{callerOf(call)}</span>
+        <span className="clip faint" title={callerOf(call)}>
+          {callerOf(call)}
+        </span>
       </div>
       <div role="gridcell" tabIndex={-1} className="cell-queue clip muted">
         {call.queue || "–"}

@@ -1,6 +1,6 @@
 import Button from "@mui/material/Button";
 import Dialog from "@mui/material/Dialog";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useCreate, useDelete, useNotify, useRefresh, useUpdate } from "react-admin";
 import { ApiFailure } from "../api-client/request.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
@@ -27,6 +27,14 @@ export function EditDialog({ resource, noun, fields, item, name, blank, onClose 
   const [remove, removing] = useDelete();
   const notify = useNotify();
   const refresh = useRefresh();
+  const form = useRef<HTMLFormElement>(null);
+  // The first field that was refused may be out of sight, and so may the note below the last one.
+  useEffect(() => {
+    if (error === null) return;
+    const wrong = form.current?.querySelector<HTMLElement>('[aria-invalid="true"]');
+    if (wrong) wrong.focus();
+    else form.current?.querySelector(".note.error")?.scrollIntoView({ block: "nearest" });
+  }, [error]);
   const busy = creating.isPending || updating.isPending || removing.isPending;
   const faults = error instanceof ApiFailure ? faultsOf(error.details) : {};
   const done = (message: string) => {
@@ -62,7 +70,7 @@ export function EditDialog({ resource, noun, fields, item, name, blank, onClose 
   const title = item === null ? `New ${noun}` : name;
   return (
     <Dialog open onClose={busy ? undefined : onClose} fullWidth maxWidth="sm" slotProps={{ paper: { "aria-label": title } }}>
-      <form onSubmit={save} className="edit-form">
+      <form onSubmit={save} className="edit-form" ref={form}>
         <h2 className="edit-title">{title}</h2>
         <div className="edit-fields">
           {fields

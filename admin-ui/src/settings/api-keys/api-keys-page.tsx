@@ -4,6 +4,7 @@ import Dialog from "@mui/material/Dialog";
 import TextField from "@mui/material/TextField";
 import { type FormEvent, useState } from "react";
 import { useCreate, useDelete, useGetList, useNotify, useRefresh } from "react-admin";
+import { copyText } from "../../format/copy-text.ts";
 import { ago, dayTime, exactTime } from "../../format/time.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
 import { ListPanel, type PanelColumn } from "../list-panel.tsx";
@@ -77,7 +78,7 @@ function MakeKey({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
   const [made, setMade] = useState<ApiKeyCreated | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const [copied, setCopied] = useState(false);
+  const [copied, setCopied] = useState<boolean | null>(null);
   const [create, { isPending }] = useCreate<ApiKeyCreated>();
   const refresh = useRefresh();
   const submit = (event: FormEvent) => {
@@ -136,19 +137,11 @@ function MakeKey({ onClose }: { onClose: () => void }) {
             </output>
           </div>
           <div className="edit-actions">
-            <span className="small tone-positive" role="status">
-              {copied ? "Copied" : ""}
+            <span className={`small ${copied ? "tone-positive" : "muted"}`} role="status">
+              {copied === null ? "" : copied ? "Copied" : "The browser does not let us: select it and copy."}
             </span>
             <span className="grow" />
-            <Button
-              variant="outlined"
-              onClick={() => {
-                navigator.clipboard
-                  .writeText(made.key)
-                  .then(() => setCopied(true))
-                  .catch(() => setCopied(false));
-              }}
-            >
+            <Button variant="outlined" onClick={() => void copyText(made.key).then(setCopied)}>
               Copy
             </Button>
             <Button variant="contained" onClick={close}>

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { request } from "../../api-client/request.ts";
 import { exactTime, spokenDuration } from "../../format/time.ts";
-import { plural } from "../../format/words.ts";
+import { addressName, plural } from "../../format/words.ts";
 import { useStatus } from "../../frame/demo-call.ts";
 import { ErrorNote } from "../../frame/error-note.tsx";
 import { SkeletonRows } from "../../frame/skeleton.tsx";
@@ -38,14 +38,14 @@ export default function StatusPage() {
                 {status.speech.usable ? "In use" : "Not usable"}
               </span>
             </Row>
-            <Row name="Why this one">{status.speech.reason}</Row>
+            <Row name="Why this one">{sentence(status.speech.reason)}</Row>
             {status.speech.remedy !== "" && (
-              <Row name={status.speech.usable ? "For a better one" : "What to do"}>{status.speech.remedy}</Row>
+              <Row name={status.speech.usable ? "For a better one" : "What to do"}>{sentence(status.speech.remedy)}</Row>
             )}
           </Part>
           <Part title="Addresses">
             {Object.entries(status.addresses).map(([name, address]) => (
-              <Row key={name} name={name}>
+              <Row key={name} name={addressName(name)}>
                 <code>{address}</code>
               </Row>
             ))}
@@ -53,7 +53,7 @@ export default function StatusPage() {
           <Part title="Adapters">
             {Object.entries(status.adapters).map(([name, adapter]) => (
               <Row key={name} name={name}>
-                {adapter}
+                {adapter.replace(/:$/, "")}
               </Row>
             ))}
           </Part>
@@ -62,6 +62,9 @@ export default function StatusPage() {
     </>
   );
 }
+
+/** As a sentence: the parts of a reason come without a beginning and an end. */
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 const states = {
   up: { text: "Up", tone: "tone-positive" },

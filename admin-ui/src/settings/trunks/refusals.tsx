@@ -12,6 +12,13 @@ import type { Refusal } from "../types.ts";
 import { addressOf } from "./address-of.ts";
 import { blankTrunk } from "./trunk-fields.ts";
 
+/** The gateway's reasons (`inviteRefused`); only the first is mended by a trunk. */
+const unknownSource = "unknown source";
+const why: Record<string, string> = {
+  [unknownSource]: "no trunk admits this address",
+  "tenant suspended": "its tenant is suspended",
+};
+
 const refreshMs = 10_000;
 
 /** Who was turned away, with a button to let them in. */
@@ -39,7 +46,7 @@ export function Refusals() {
       label: "Why",
       cell: (refusal) => (
         <>
-          {refusal.status} <span className="muted">{refusal.reason}</span>
+          {refusal.status} <span className="muted">{why[refusal.reason] ?? refusal.reason}</span>
         </>
       ),
     },
@@ -54,11 +61,12 @@ export function Refusals() {
       label: "Action",
       unseen: true,
       numeric: true,
-      cell: (refusal) => (
-        <Button variant="outlined" aria-haspopup="menu" onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}>
-          Allow this source
-        </Button>
-      ),
+      cell: (refusal) =>
+        refusal.reason === unknownSource && (
+          <Button variant="outlined" aria-haspopup="menu" onClick={(event) => setChosen({ refusal, anchor: event.currentTarget })}>
+            Allow this source
+          </Button>
+        ),
     },
   ];
   return (
@@ -72,7 +80,7 @@ export function Refusals() {
         failure="The list of who was turned away could not be loaded."
         list={refusals}
         skeleton={{ rows: 2, height: 45 }}
-        empty={<p className="muted quiet-line">Nobody has been turned away.</p>}
+        empty={<p className="muted quiet-line">Nobody has been turned away in the last day.</p>}
         columns={columns}
         keyOf={(refusal) => `${refusal.sourceAddress} ${refusal.transport} ${refusal.requestUri} ${refusal.reason}`}
       />

@@ -1,9 +1,19 @@
 import type { Trunk } from "@earshot/proto/api/administration.ts";
+import { useGetList } from "react-admin";
 import { SettingList } from "../setting-list.tsx";
+import { ConnectPbx } from "./connect-pbx.tsx";
 import { Refusals } from "./refusals.tsx";
 import { blankTrunk, trunkFields } from "./trunk-fields.ts";
 
+const loopback = /^(127\.|::1)/;
+
+/** What the first start makes for the demo calls, and no PBX of the tenant's. */
+const onlyThisMachine = ({ sourceNetworks }: Trunk) =>
+  sourceNetworks.length > 0 && sourceNetworks.every((network) => loopback.test(network));
+
 export default function TrunksPage() {
+  // The same question as the list's own: one request for both.
+  const trunks = useGetList<Trunk>("trunks", { pagination: { page: 1, perPage: 100 }, sort: { field: "name", order: "ASC" }, filter: {} });
   return (
     <div className="settings-stack">
       <div>
@@ -33,7 +43,10 @@ export default function TrunksPage() {
           ]}
         />
       </div>
-      <Refusals />
+      <div className="trunk-help">
+        <ConnectPbx open={trunks.data?.every(onlyThisMachine) ?? false} />
+        <Refusals />
+      </div>
     </div>
   );
 }
