@@ -134,19 +134,24 @@ const comma = 0x2c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
+/** Which ASCII characters stand for themselves in JSON. */
+const plain = new Uint8Array(0x80);
+for (let code = 0x20; code < 0x7f; code++) plain[code] = code === quote || code === backslash ? 0 : 1;
+
 /** The text in quotes, and a comma. @returns where to go on; `full` where there was no room */
 function text(out: Buffer, from: number, value: string): number {
-  if (from + value.length * bytesPerUnit + 3 > out.length) return full;
+  const length = value.length;
+  if (from + length * bytesPerUnit + 3 > out.length) return full;
   let at = from;
   out[at++] = quote;
-  for (let index = 0; index < value.length; index++) {
+  for (let index = 0; index < length; index++) {
     const code = value.charCodeAt(index);
-    if (code < 0x20 || code > 0x7e || code === quote || code === backslash) return escaped(out, from, value);
+    if (code > 0x7f || plain[code] === 0) return escaped(out, from, value);
     out[at++] = code;
   }
-  out[at++] = quote;
-  out[at++] = comma;
-  return at;
+  out[at] = quote;
+  out[at + 1] = comma;
+  return at + 2;
 }
 
 function escaped(out: Buffer, from: number, value: string): number {
@@ -154,8 +159,6 @@ function escaped(out: Buffer, from: number, value: string): number {
   out[at] = comma;
   return at + 1;
 }
-
-const million = 1_000_000;
 
 /** The number, or null where there is none, and a comma. */
 function number(out: Buffer, from: number, value: number | null): number {
@@ -166,20 +169,26 @@ function number(out: Buffer, from: number, value: number | null): number {
     out[at++] = 0x75;
     out[at++] = 0x6c;
     out[at++] = 0x6c;
-  } else if (value >= 0 && value < million && Math.trunc(value) === value) at = digits(out, at, value, 1);
-  else if (value >= million && value < 1e9 * million && Math.trunc(value) === value) {
-    const high = Math.floor(value / million);
-    at = digits(out, at, high, 1);
-    at = digits(out, at, value - high * million, 6);
+  } else if (value === 0) out[at++] = 0x30;
+  else if (value > 0 && value < 1e9 && value === (value | 0)) at = digits(out, at, value | 0, digitsOf(value | 0));
+  else if (value >= 1e9 && value < 1e15 && Math.trunc(value) === value) {
+    const high = Math.floor(value / 1e6);
+    at = digits(out, at, high, digitsOf(high));
+    at = digits(out, at, value - high * 1e6, 6);
   } else at += out.write(String(value), at, "latin1");
-  out[at++] = comma;
-  return at;
+  out[at] = comma;
+  return at + 1;
 }
 
-/** A number below 10^9, with zeros before it where it is shorter than `least`. */
-function digits(out: Buffer, from: number, value: number, least: number): number {
-  let count = least;
-  for (let limit = 10 ** least; limit <= value; limit *= 10) count++;
+/** @param value from 1 to 999,999,999 */
+function digitsOf(value: number): number {
+  if (value < 10_000) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
+  if (value < 1_000_000) return value < 100_000 ? 5 : 6;
+  return value < 100_000_000 ? (value < 10_000_000 ? 7 : 8) : 9;
+}
+
+/** A whole number of so many digits; fewer of its own have zeros before them. */
+function digits(out: Buffer, from: number, value: number, count: number): number {
   let rest = value | 0;
   for (let at = from + count - 1; at >= from; at--) {
     const tenth = (rest / 10) | 0;

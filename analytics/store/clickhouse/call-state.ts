@@ -13,15 +13,17 @@ import { conversationVersion, unknownBelowZero } from "./tables.ts";
 /** Between two versions of a call there is one for settling it. */
 export const versionStep = 2;
 
+const noLegs: readonly Leg[] = [];
+
 export class CallState {
-  readonly tenant: string;
-  readonly callId: string;
+  tenant: string;
+  callId: string;
   /** The row as it is in the store; undefined = there is none. */
   stored: CallRow | undefined;
 
   startedAtMs = 0;
   endedAtMs = 0;
-  legs: readonly Leg[] = [];
+  legs: readonly Leg[] = noLegs;
   #changedAtMs = 0;
   #card: CallCard;
 
@@ -41,6 +43,26 @@ export class CallState {
     this.tenant = tenant;
     this.callId = callId;
     this.#card = emptyCard(callId);
+  }
+
+  /** Becomes the state of another call of which nothing is known: of ten thousand records that are written at once, one after the other. */
+  startOver(tenant: string, callId: string): void {
+    this.tenant = tenant;
+    this.callId = callId;
+    this.stored = undefined;
+    this.startedAtMs = 0;
+    this.endedAtMs = 0;
+    this.legs = noLegs;
+    this.#changedAtMs = 0;
+    this.#card = emptyCard(callId);
+    this.#sentiments = undefined;
+    this.#quality = undefined;
+    this.#alerts = undefined;
+    this.#keyPresses = undefined;
+    this.#stages = undefined;
+    this.#words = undefined;
+    this.conversationVersion = -1;
+    this.attentionAtMs = -1;
   }
 
   /** Takes the row of the store as the state to go on from. */
@@ -271,7 +293,7 @@ function emptyCard(id: string): CallCard {
     source: "",
     agent: "",
     caller: "",
-    legs: [],
+    legs: noLegs,
     recordingPaused: false,
     agentSentiment: null,
     callerSentiment: null,

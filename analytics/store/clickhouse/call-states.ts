@@ -20,29 +20,35 @@ export type CallEvents = {
   readonly callId: string;
   readonly first: Event;
   more: Event[] | undefined;
+  /** When the call started, Unix ms, as its events say; 0 = they do not. */
+  toldStartMs: number;
   /** As it was before; undefined = nothing is known of the call, in memory or in the store. */
   state: CallState | undefined;
 };
 
-/** By call, in the order of first mention. */
-export function eventsByCall(events: readonly Event[]): CallEvents[] {
-  const calls: CallEvents[] = [];
-  const tenants = new Map<string, Map<string, CallEvents>>();
-  for (const event of events) {
-    let ofTenant = tenants.get(event.tenantId);
+/** A batch's events by call, in the order of first mention. */
+export class EventsByCall {
+  readonly calls: CallEvents[] = [];
+  readonly #tenants = new Map<string, Map<string, CallEvents>>();
+
+  add(event: Event): void {
+    const { tenantId: tenant, callId } = event;
+    let ofTenant = this.#tenants.get(tenant);
     if (ofTenant === undefined) {
       ofTenant = new Map();
-      tenants.set(event.tenantId, ofTenant);
+      this.#tenants.set(tenant, ofTenant);
     }
-    const call = ofTenant.get(event.callId);
+    const call = ofTenant.get(callId);
     if (call === undefined) {
-      const first: CallEvents = { tenant: event.tenantId, callId: event.callId, first: event, more: undefined, state: undefined };
-      ofTenant.set(event.callId, first);
-      calls.push(first);
-    } else if (call.more === undefined) call.more = [event];
+      const first: CallEvents = { tenant, callId, first: event, more: undefined, toldStartMs: startOf(event), state: undefined };
+      ofTenant.set(callId, first);
+      this.calls.push(first);
+      return;
+    }
+    if (call.toldStartMs === 0) call.toldStartMs = startOf(event);
+    if (call.more === undefined) call.more = [event];
     else call.more.push(event);
   }
-  return calls;
 }
 
 export class CallStates {
@@ -66,7 +72,8 @@ export class CallStates {
   async load(calls: readonly CallEvents[]): Promise<void> {
     const missing = new Map<string, CallEvents[]>();
     for (const call of calls) {
-      call.state = this.#states.get(keyOf(call.tenant, call.callId));
+      // Of an import nothing is in memory: the keys of ten thousand calls would be made for nothing.
+      if (this.#states.size > 0) call.state = this.#states.get(keyOf(call.tenant, call.callId));
       if (call.state !== undefined) continue;
       const ofTenant = missing.get(call.tenant);
       if (ofTenant === undefined) missing.set(call.tenant, [call]);
@@ -134,11 +141,10 @@ export class CallStates {
     if (all.length <= idsAskedOutright) return all;
     let earliest = Number.POSITIVE_INFINITY;
     let latest = 0;
-    for (const call of all) {
-      const startMs = toldStartMs(call);
-      if (startMs === 0) return all;
-      earliest = Math.min(earliest, startMs);
-      latest = Math.max(latest, startMs);
+    for (const { toldStartMs } of all) {
+      if (toldStartMs === 0) return all;
+      if (toldStartMs < earliest) earliest = toldStartMs;
+      if (toldStartMs > latest) latest = toldStartMs;
     }
     const max = all.length * 2;
     const found = await this.#query<{ call_id: string }>(
@@ -160,11 +166,10 @@ export class CallStates {
     const byStart: string[] = [];
     const byId: string[] = [];
     for (const call of some) {
-      const startMs = toldStartMs(call);
-      if (startMs === 0) byId.push(call.callId);
+      if (call.toldStartMs === 0) byId.push(call.callId);
       else {
         byStart.push(call.callId);
-        starts.push(-startMs);
+        starts.push(-call.toldStartMs);
       }
     }
     const settled = `SELECT ${callRowColumns} FROM calls WHERE ${ofTenant} AND call_id IN {ids:Array(String)}`;
@@ -217,17 +222,6 @@ export class CallStates {
 
 function keyOf(tenant: string, callId: string): string {
   return `${tenant}\u0000${callId}`;
-}
-
-/** When the call started, as its events say; 0 = they do not. */
-function toldStartMs(call: CallEvents): number {
-  const first = startOf(call.first);
-  if (first > 0 || call.more === undefined) return first;
-  for (const event of call.more) {
-    const startMs = startOf(event);
-    if (startMs > 0) return startMs;
-  }
-  return 0;
 }
 
 function startOf({ payload }: Event): number {

@@ -6,7 +6,7 @@ import type { Event } from "@earshot/proto/event.ts";
 import { type CallRow, cardText } from "./call-card.ts";
 import { callsTable, openCallsTable, writeOpenCall, writeSettledCall } from "./call-row.ts";
 import { CallState } from "./call-state.ts";
-import { type CallEvents, type CallStates, eventsByCall } from "./call-states.ts";
+import { type CallEvents, type CallStates, EventsByCall } from "./call-states.ts";
 import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
 import { NativeBlock } from "./native-block.ts";
 import { finishDeletions, settleAfterMs, settleCalls } from "./settle.ts";
@@ -21,6 +21,8 @@ export class EventWriter {
   readonly #clock: Clock;
   readonly #rowsWritten;
   readonly #writers = new Map<InsertTarget, NativeBlock>();
+  /** Of a call that was settled at once: the next one takes it. */
+  #unusedState: CallState | undefined;
   #tail: Promise<void> = Promise.resolve();
   /** On a cluster the last write failed: what few replicas took of it can be read, and may yet be dropped. */
   #isDoubtful = false;
@@ -67,13 +69,18 @@ export class EventWriter {
   }
 
   async #write(events: readonly Event[]): Promise<void> {
-    const taken = events.filter(isStored);
-    if (taken.length === 0) return;
-    for (const event of taken) checkIds(event);
-    const calls = eventsByCall(taken);
-    await this.#states.load(calls);
+    const batch = new EventsByCall();
+    const { calls } = batch;
     try {
-      for (const event of taken) this.#writeFact(event);
+      // Everything about an event in one go: of a large batch each further look at it would be one into cold memory.
+      for (const event of events) {
+        if (!isStored(event)) continue;
+        checkIds(event);
+        this.#writeFact(event);
+        batch.add(event);
+      }
+      if (calls.length === 0) return;
+      await this.#states.load(calls);
       const { states, rows } = this.#writeCalls(calls);
       // Facts first: a call whose row is stored has all the facts that were acknowledged.
       for (const [table, facts] of this.#writers) if (table !== callsTable && table !== openCallsTable) await this.#insert(table, facts);
@@ -104,7 +111,7 @@ export class EventWriter {
     // The last first: calls come in the order of time, the table lies the newest first, and the engine need not sort what is in order.
     for (let index = calls.length - 1; index >= 0; index--) {
       const call = calls[index]!;
-      const state = call.state ?? new CallState(call.tenant, call.callId);
+      const state = call.state ?? this.#newState(call.tenant, call.callId);
       state.apply(call.first);
       if (call.more !== undefined) for (const event of call.more) state.apply(event);
       const card = state.toCard();
@@ -112,6 +119,7 @@ export class EventWriter {
       const version = state.nextVersion;
       if (isOld && state.stored === undefined) {
         // What follows of it, most likely nothing, is read back.
+        if (call.state === undefined) this.#unusedState = state;
         writeSettledCall(this.#rows(callsTable), state.tenant, version, card, state.said());
         continue;
       }
@@ -123,6 +131,14 @@ export class EventWriter {
       rows.set(state, { version, card: text });
     }
     return { states, rows };
+  }
+
+  #newState(tenant: string, callId: string): CallState {
+    const unused = this.#unusedState;
+    if (unused === undefined) return new CallState(tenant, callId);
+    this.#unusedState = undefined;
+    unused.startOver(tenant, callId);
+    return unused;
   }
 
   #writeFact(event: Event): void {

@@ -43,20 +43,24 @@ export function speakerOfLeg(legs: readonly Leg[], index: number): Speaker {
 
 /** The name that stands for a side: the extension map's, else the PBX's, else the address without scheme and host. */
 export function nameOfSide(legs: readonly Leg[], side: "agent" | "caller"): string {
-  const leg =
-    legs.find((candidate) => candidate.speaker === side && candidate.state !== "removed") ??
-    legs.find((candidate) => candidate.speaker === side);
-  if (leg === undefined) return "";
+  let removed: Leg | undefined;
+  for (const leg of legs) {
+    if (leg.speaker !== side) continue;
+    if (leg.state !== "removed") return nameOf(leg);
+    removed ??= leg;
+  }
+  return removed === undefined ? "" : nameOf(removed);
+}
+
+function nameOf(leg: Leg): string {
   return leg.agentName || leg.name || userOf(leg.address);
 }
 
-const schemes = new Set(["sip", "sips", "tel"]);
+const scheme = /^(?:sips?|tel):/i;
 
 /** `sip:100@pbx.example` is 100. */
 function userOf(address: string): string {
   const at = address.indexOf("@");
-  const end = at < 0 ? address.length : at;
-  const colon = address.indexOf(":");
-  if (colon < 0 || colon > end) return address.slice(0, end);
-  return schemes.has(address.slice(0, colon).toLowerCase()) ? address.slice(colon + 1, end) : address.slice(0, end);
+  const user = at < 0 ? address : address.slice(0, at);
+  return user.startsWith("sip:") ? user.slice(4) : user.replace(scheme, "");
 }

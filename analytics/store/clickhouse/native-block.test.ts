@@ -16,6 +16,14 @@ describe("values of a column", () => {
     expect(written((out) => out.string(long))).toEqual(Buffer.concat([Buffer.from([0xac, 0x02]), Buffer.from(long)]));
   });
 
+  it("writes strings of every length around the one that is copied here, also with a letter at the end that is not ASCII", () => {
+    for (let length = 60; length < 68; length++)
+      for (const value of ["x".repeat(length), `${"x".repeat(length - 1)}é`]) {
+        const bytes = Buffer.from(value);
+        expect(written((out) => out.string(value))).toEqual(Buffer.concat([Buffer.from([bytes.length]), bytes]));
+      }
+  });
+
   it("writes 64-bit numbers below and above 2^32, negative ones too", () => {
     for (const value of [0, 1, -1, 1_764_000_000_123, -1_764_000_000_123, 2 ** 32, -(2 ** 32)]) {
       const expected = Buffer.alloc(8);

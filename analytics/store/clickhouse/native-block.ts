@@ -89,7 +89,7 @@ export class GrowingBytes {
   string(value: string): void {
     const characters = value.length;
     // Short ASCII, most of what a call record holds, is copied here; everything else goes through the encoder.
-    if (characters < 32) {
+    if (characters < 64) {
       this.#room(characters + 1);
       const buffer = this.#buffer;
       const start = this.#length;
