@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seedLarge } from "@earshot/analytics/seed/large.ts";
+import { bulkWords } from "@earshot/analytics/seed/words.ts";
 import { createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
@@ -99,9 +100,11 @@ try {
     () => connection.query("SELECT count() FROM segments WHERE tenant = {tenant:String}", { tenant }),
     false,
   );
-  const list = (query: Record<string, unknown>) => () => store.listCalls(tenant, callQuery.parse(query), "UTC");
+  const list = (query: Record<string, unknown> | (() => Record<string, unknown>)) => () =>
+    store.listCalls(tenant, callQuery.parse(typeof query === "function" ? query() : query), "UTC");
   const week = { from: new Date(firstDayMs + 7 * dayMs).toISOString(), to: new Date(firstDayMs + 14 * dayMs).toISOString() };
-  const filters: [string, Record<string, unknown>][] = [
+  let asked = 0;
+  const filters: [string, Record<string, unknown> | (() => Record<string, unknown>)][] = [
     ["list, newest first", {}],
     ["list, page 40", { page: 40 }],
     ["list, oldest first", { order: "asc" }],
@@ -119,6 +122,11 @@ try {
     ["search, the most frequent word", { q: "the" }],
     ["search, two words", { q: "refund manager" }],
     ["search, a phrase", { q: '"cancel contract"' }],
+    // Words about as frequent as those, since the engine remembers what it found of a phrase.
+    [
+      "search, a phrase, another one each time",
+      () => ({ q: `"${bulkWords[60 + (asked % 170)]} ${bulkWords[60 + ((asked++ * 7 + 3) % 170)]}"` }),
+    ],
     ["search, a word in one week", { ...week, q: "refund" }],
   ];
   for (const [name, query] of filters) await time(name, list(query));

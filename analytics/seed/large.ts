@@ -1,4 +1,5 @@
 /** Millions of calls and segments made inside ClickHouse, for the benches: deterministic by number. */
+import { setTimeout } from "node:timers/promises";
 import type { ColumnStoreConnection } from "../store/clickhouse/connection.ts";
 import { bulkWords } from "./words.ts";
 
@@ -24,8 +25,28 @@ export async function seedLarge(connection: ColumnStoreConnection, options: Larg
     await connection.command(callsSql(options, from, count));
     await connection.command(segmentsSql(options, from, count));
     from += count;
-    if (from === late) await connection.command("OPTIMIZE TABLE calls FINAL");
+    if (from === late) await mergeAll(connection);
     report(from);
+  }
+}
+
+const mergeTries = 30;
+
+/** Merges `calls` by month, as far as a table at rest is. What is being merged this moment cannot be merged further, hence the tries. */
+async function mergeAll(connection: ColumnStoreConnection): Promise<void> {
+  // Parts with and without sums are never merged with one another.
+  await connection.command(
+    "ALTER TABLE calls MATERIALIZE PROJECTION per_quarter, MATERIALIZE PROJECTION names SETTINGS mutations_sync = 1",
+  );
+  for (let left = mergeTries; ; left--) {
+    try {
+      // Without this setting the engine says nothing where it did nothing.
+      await connection.command("OPTIMIZE TABLE calls FINAL SETTINGS optimize_throw_if_noop = 1");
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await setTimeout(1000);
+    }
   }
 }
 

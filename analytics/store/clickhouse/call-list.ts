@@ -9,7 +9,7 @@ import { summaryOf } from "./call-row.ts";
 import { speakerOfLeg } from "./legs.ts";
 import { matchesIn } from "./search-words.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
-import type { WordSearch } from "./word-search.ts";
+import { searchSettings, type WordSearch } from "./word-search.ts";
 
 /** Each of a fixed few: the order never comes from outside. */
 const sortColumns: Record<CallQuery["sort"], string> = {
@@ -56,7 +56,7 @@ export async function listCalls(
         `SELECT toFloat64(sum(calls)) AS total, toFloat64(sum(again)) AS again FROM (${[
           ...sources.map(({ sql }) => `SELECT count() AS calls, 0 AS again ${sql}`),
           `SELECT 0 AS calls, count() AS again ${openAgain}`,
-        ].join(" UNION ALL ")})`,
+        ].join(" UNION ALL ")})${searchSettings(search, filter.terms, false)}`,
         filter.params,
       );
     const pageWithHits = async () => {
@@ -77,7 +77,7 @@ function pageOf(asked: CallQuery, filter: CallFilter, search: WordSearch, source
   const order = orderOf(asked);
   const keys = asked.sort === "startedAt" ? "newest_first, call_id" : `newest_first, call_key, ${sortColumns[asked.sort]}`;
   const offset = (asked.page - 1) * asked.perPage;
-  const settings = asked.sort === "startedAt" || filter.terms.length > 0 ? search.inOrder : "";
+  const settings = searchSettings(search, filter.terms, asked.sort === "startedAt" || filter.terms.length > 0);
   const parts = sources.map(
     ({ open, sql }) => `(SELECT ${columns}, ${keys}, ${open} AS open ${sql} ORDER BY ${order} LIMIT ${offset + asked.perPage})`,
   );
@@ -218,7 +218,7 @@ export async function statistics(
               "toFloat64(sum(ended)) AS ended, toFloat64(sum(duration)) AS total_duration_ms, toFloat64(sum(felt)) AS sentiment_calls, " +
               "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
               `toFloat64(sum(alerted)) AS with_alerts FROM (${sources.map(({ sql }) => `SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter`).join(" UNION ALL ")}) ` +
-              "GROUP BY day ORDER BY day",
+              `GROUP BY day ORDER BY day${searchSettings(search, filter.terms, false)}`,
             { ...filter.params, timezone },
           ),
           query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls ${openAgain}`),

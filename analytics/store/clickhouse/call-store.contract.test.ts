@@ -9,11 +9,12 @@ import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { callQuery } from "@earshot/proto/api/calls.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { storeSettings } from "../settings.ts";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
 import { checkVersion, newerNames } from "./engine-version.ts";
+import { makeMissingSums } from "./parts-without-sums.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 
 const settings = readSettings({ store: storeSettings }, {}).values.store;
@@ -78,6 +79,25 @@ describe("chDB in process", () => {
       expect(definition, name).toContain("max_cleanup_delay_period = 10");
       expect(definition, name).toContain("fsync_part_directory = 1");
     }
+  });
+
+  it("merges a part that was left alone between merged ones", async () => {
+    const connection = subject.started.connection();
+    const settled = async (tenant: string) => {
+      await subject.store.write(exampleCall(tenantId(tenant), tenant, subject.clock.now() - 600_000));
+      await subject.started.settle();
+    };
+    const merge = () => connection.command("OPTIMIZE TABLE calls FINAL SETTINGS optimize_throw_if_noop = 1");
+    await connection.command(
+      "ALTER TABLE calls MATERIALIZE PROJECTION per_quarter, MATERIALIZE PROJECTION names SETTINGS mutations_sync = 1",
+    );
+    await settled("left-alone");
+    await expect(merge()).rejects.toThrow(/different projection sets/);
+    expect(await makeMissingSums(connection)).toBe(0);
+    expect(await makeMissingSums(connection, 0)).toBe(1);
+    await vi.waitFor(merge, { timeout: 10_000, interval: 100 });
+    expect((await subject.store.listCalls(tenantId("left-alone"), callQuery.parse({}), "UTC")).total).toBe(1);
+    expect((await subject.store.statistics(tenantId("left-alone"), callQuery.parse({}), "UTC")).calls).toBe(1);
   });
 
   it("ends a query that takes too long, in the engine too", async () => {

@@ -16,6 +16,7 @@ import { deleteCalls, eraseDeleted, expiredCalls, unendedCalls } from "./delete-
 import { hasTextIndex } from "./engine-version.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
+import { makeMissingSums } from "./parts-without-sums.ts";
 import { keepReplacedParts } from "./replaced-parts.ts";
 import { ofTenant, type TenantQuery, tenantQueries } from "./tenant-query.ts";
 import { bloomFilterSearch, textIndexSearch, type WordSearch } from "./word-search.ts";
@@ -104,12 +105,21 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       const writer = new EventWriter(connection, states, metrics, clock);
       opened = { connection, query, search, states, writer };
       let busy = false;
+      let sumsMadeOnDay = -1;
+      const settleAll = async () => {
+        await settle(writer);
+        const day = Math.floor(clock.now() / dayMs);
+        // Tables of an older server have none.
+        if (search === bloomFilterSearch || day === sumsMadeOnDay) return;
+        await makeMissingSums(connection);
+        sumsMadeOnDay = day;
+      };
       cancelSettling = clock.every(settleEveryMs, () => {
         if (busy) return;
         busy = true;
         settling = watched(async () => {
           trouble = connection.cluster === undefined ? undefined : await replicaTrouble(connection);
-          await (settles ? settle(writer) : connection.command("SELECT 1"));
+          await (settles ? settleAll() : connection.command("SELECT 1"));
         })
           .catch((error: unknown) => log.warn({ err: error }, "calls could not be settled"))
           .finally(() => {
@@ -169,6 +179,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
 }
 
 const settleEveryMs = 30_000;
+const dayMs = 86_400_000;
 const olderTables =
   "The column store's tables were made on a ClickHouse older than 26.7: search and charts work, and read more than with its text index.";
 

@@ -440,6 +440,17 @@ export const callStoreChecks: readonly ContractCheck[] = [
         assert.deepEqual(await found('"contract no"'), []);
         assert.deepEqual(await found("canc"), []);
         assert.equal((await subject().store.statistics(tenant, asked({ q: '"my contract"' }), "UTC")).calls, 2);
+        // The total is the same on every page, also behind the last one, in every order.
+        for (const [query, ids] of [
+          [{ page: 1 }, ["s2"]],
+          [{ page: 2 }, ["s1"]],
+          [{ page: 3 }, []],
+          [{ order: "asc" }, ["s1"]],
+          [{ sort: "attention", page: 2 }, ["s1"]],
+        ] as const) {
+          const page = await subject().store.listCalls(tenant, asked({ q: '"my contract"', perPage: 1, ...query }), "UTC");
+          assert.deepEqual([page.data.map((call) => call.id), page.total], [ids, 2]);
+        }
       };
       await check();
       const late = { segmentId: "s2-1-9000", leg: 1, startMs: 9000, endMs: 9500, text: "Supervisor please", final: true, revision: 1 };

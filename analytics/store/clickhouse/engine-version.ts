@@ -21,6 +21,7 @@ export const newerNames = [
   "hasAllTokens",
   "hasAnyTokens",
   "use_top_k_dynamic_filtering",
+  "use_text_index_postings_cache",
   "allow_experimental_text_index_phrase_search",
   "materialize_projections_on_insert",
   "materialize_projections_on_merge",

@@ -10,14 +10,19 @@ import { EventWriter } from "./event-writer.ts";
 function writerOf(failure?: Error) {
   const inserted: string[] = [];
   const connection = {
+    upToDate: (_tables: readonly string[], read: () => Promise<unknown>) => read(),
     insert: async ({ name }: { name: string }, rows: { rows: number; pieces(): Buffer[] }) => {
       inserted.push(`${name} ${rows.rows} ${Buffer.concat(rows.pieces()).includes("second") ? "second" : ""}`.trim());
     },
   } as unknown as ColumnStoreConnection;
-  const states = new CallStates(async () => {
-    if (failure !== undefined) throw failure;
-    return [];
-  }, 100);
+  const states = new CallStates(
+    async () => {
+      if (failure !== undefined) throw failure;
+      return [];
+    },
+    connection,
+    100,
+  );
   return { inserted, states, writer: new EventWriter(connection, states, createMetrics(), systemClock) };
 }
 

@@ -213,14 +213,15 @@ function isStored(event: Event): boolean {
 }
 
 function checkIds(event: Event): void {
-  for (const id of [event.tenantId, event.callId])
-    if (id === "" || id.length > maxIdLength)
-      throw new EarshotError(
-        "invalid_request",
-        "event_without_ids",
-        "An event to be stored needs a tenant and a call, of at most 256 characters each.",
-        {
-          details: { eventId: event.id.slice(0, 100) },
-        },
-      );
+  if (isId(event.tenantId) && isId(event.callId)) return;
+  throw new EarshotError(
+    "invalid_request",
+    "event_without_ids",
+    "An event to be stored needs a tenant and a call, of at most 256 characters each.",
+    { details: { eventId: event.id.slice(0, 100) } },
+  );
+}
+
+function isId(id: string): boolean {
+  return id !== "" && id.length <= maxIdLength;
 }

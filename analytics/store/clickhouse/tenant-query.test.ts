@@ -90,6 +90,7 @@ describe("the tenant's query layer", () => {
       "connection.ts",
       "engine-version.ts",
       "migrate.ts",
+      "parts-without-sums.ts",
       "replaced-parts.ts",
       "settle.ts",
       "table-dump.ts",

@@ -8,9 +8,17 @@ export type WordSearch = {
   inSegment(term: number): string;
   /** Of a segment: any of the words occurs in `text`. */
   anyInSegment(words: readonly string[], params: Record<string, unknown>): string;
-  /** Ends a page's query where reading in the primary key's order must not be undone; begins with a space. */
-  readonly inOrder: string;
+  /** Settings of a page's query where reading in the primary key's order must not be undone. */
+  readonly inOrder: readonly string[];
+  /** Settings of every query that looks for a phrase. */
+  readonly ofPhrases: readonly string[];
 };
+
+/** @param inOrder a page is read in the primary key's order @returns the end of a query of the settled calls; begins with a space, or is empty */
+export function searchSettings(search: WordSearch, terms: SearchTerms, inOrder: boolean): string {
+  const settings = [...(inOrder ? search.inOrder : []), ...(terms.some((term) => term.length > 1) ? search.ofPhrases : [])];
+  return settings.length === 0 ? "" : ` SETTINGS ${settings.join(", ")}`;
+}
 
 /** ClickHouse 26.7 and later: a text index that knows the words' positions. */
 export const textIndexSearch: WordSearch = {
@@ -34,7 +42,10 @@ export const textIndexSearch: WordSearch = {
   },
   // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
   // the reading early, and the index of words from answering alone.
-  inOrder: " SETTINGS use_top_k_dynamic_filtering = 0, max_block_size = 8192",
+  inOrder: ["use_top_k_dynamic_filtering = 0", "max_block_size = 8192"],
+  // The index compares the positions of a phrase's words over whole parts. A page, its total and the chart above it ask for the same
+  // phrase: with this cache (the engine's, at most 2 GB, the words asked for longest ago go first) it is looked for once.
+  ofPhrases: ["use_text_index_postings_cache = 1"],
 };
 
 /** Anything between two words; the engine's regular expressions are RE2's, on UTF-8. */
@@ -66,5 +77,6 @@ export const bloomFilterSearch: WordSearch = {
     params.words = wordsPattern(words.join("|"));
     return "match(lowerUTF8(text), {words:String})";
   },
-  inOrder: " SETTINGS max_block_size = 8192",
+  inOrder: ["max_block_size = 8192"],
+  ofPhrases: [],
 };
