@@ -20,7 +20,12 @@ function v8Figures(): Figures {
     "js.arrayBuffers": arrayBuffers,
     "js.malloced": malloced_memory,
     "js.globalHandles": total_global_handles_size,
-    ...Object.fromEntries(getHeapSpaceStatistics().map((space) => [`js.${space.space_name}`, space.space_used_size])),
+    ...Object.fromEntries(
+      getHeapSpaceStatistics().flatMap((space) => [
+        [`js.${space.space_name}.used`, space.space_used_size],
+        [`js.${space.space_name}.total`, space.space_size],
+      ]),
+    ),
   };
 }
 

@@ -78,6 +78,7 @@ describe("chDB in process", () => {
       // The engine's own longest wait until it looks for them is five minutes.
       expect(definition, name).toContain("max_cleanup_delay_period = 10");
       expect(definition, name).toContain("fsync_part_directory = 1");
+      expect(definition, name).toContain("concurrent_part_removal_threshold = 100000");
     }
   });
 
@@ -127,6 +128,28 @@ describe("chDB in process", () => {
     failed.length = 0;
     await fails(new Proxy(subject.store, { get: (store, name) => (name === "write" ? async () => {} : Reflect.get(store, name)) }));
     expect(failed.length).toBeGreaterThan(0);
+  });
+
+  it("remembers conditions that nobody asks again for an hour at most", async () => {
+    const connection = subject.started.connection();
+    const remembered = async (): Promise<Set<string>> => {
+      const rows = await connection.query<{ key: string }>("SELECT toString(key_hash) AS key FROM system.query_condition_cache", {});
+      return new Set(rows.map((row) => row.key));
+    };
+    await connection.command("CREATE TABLE conditions (at Int64, id String) ENGINE = MergeTree ORDER BY at");
+    await connection.command("INSERT INTO conditions SELECT number, toString(number) FROM numbers(1000)");
+    const before = await remembered();
+    for (let i = 0; i < 20; i++) await connection.query("SELECT at FROM conditions WHERE id = {id:String}", { id: `call ${i}` });
+    const ours = [...(await remembered())].filter((key) => !before.has(key));
+    expect(ours).toHaveLength(20);
+    subject.clock.advance(3_600_000);
+    // What else falls due within the hour is remembered anew.
+    const left = async (): Promise<number> => {
+      const now = await remembered();
+      return ours.filter((key) => now.has(key)).length;
+    };
+    await expect.poll(left, { timeout: 10_000 }).toBe(0);
+    await connection.command("DROP TABLE conditions");
   });
 });
 

@@ -11,6 +11,7 @@ import { callDetail, ledger, recording, transcript } from "./call-detail.ts";
 import { listCalls, statistics } from "./call-list.ts";
 import { CallStates } from "./call-states.ts";
 import { replicaTrouble } from "./cluster.ts";
+import { forgetConditions } from "./condition-cache.ts";
 import { type ColumnStoreConnection, type ColumnStoreSettings, openColumnStore } from "./connection.ts";
 import { deleteCalls, eraseDeleted, expiredCalls, unendedCalls } from "./delete-calls.ts";
 import { hasTextIndex } from "./engine-version.ts";
@@ -56,6 +57,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     "read",
   ]);
   let cancelSettling = () => {};
+  let cancelForgetting = () => {};
   let settles = options.settles ?? true;
   let settling: Promise<unknown> = Promise.resolve();
   let fault: string | undefined;
@@ -100,6 +102,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         await connection.close();
         throw error;
       }
+      if (options.url.startsWith("chdb:")) cancelForgetting = forgetConditions(connection, clock, log);
       const query = tenantQueries(connection);
       const states = new CallStates(query, connection, options.settings.liveCallStates);
       const writer = new EventWriter(connection, states, metrics, clock);
@@ -129,6 +132,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
     },
     async stop() {
       cancelSettling();
+      cancelForgetting();
       const closing = opened;
       opened = undefined;
       await closing?.connection.close();
