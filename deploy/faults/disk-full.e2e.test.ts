@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { placeDemoCall } from "../demo-pbx/demo-call.ts";
 import { callReader } from "../testing/call-reader.ts";
 import { type EarshotProcess, eventually, startEarshot } from "../testing/earshot-process.ts";
@@ -30,7 +30,7 @@ afterAll(() => {
 });
 
 const scenario = "sale";
-const seconds = 20;
+const seconds = 30;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(missing !== "")(`disk full ${missing}`, () => {
@@ -55,8 +55,15 @@ describe.skipIf(missing !== "")(`disk full ${missing}`, () => {
   test("new calls are refused and told why, the call that is up goes on; with room again everything of it is there", async () => {
     const calls = callReader((path) => earshot.request(path));
     const call = await place();
-    await pause(6000);
+    const [up] = await eventually(calls.calls, (all) => all.length > 0, 10_000);
+    // Words that are there when the disk fills; how soon they are is the engine's affair.
+    await eventually(
+      () => calls.transcript(up!.id),
+      (segments) => segments.length > 0,
+      15_000,
+    );
     const filler = join(disk, "filler");
+    onTestFinished(() => rmSync(filler, { force: true }));
     // More than there is room for, since the product writes meanwhile.
     expect(() => writeFileSync(filler, new Uint8Array(diskMegabytes * 1024 * 1024))).toThrow(/ENOSPC/);
 
