@@ -1,5 +1,5 @@
 /** Looks for what must not be in the column store, over all tenants. Reads only. */
-import type { ColumnStoreConnection } from "../store/clickhouse/connection.ts";
+import type { ColumnStoreConnection } from "../store/clickhouse/column-store.ts";
 
 export type Finding = { readonly check: string; readonly rows: number };
 

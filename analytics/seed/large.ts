@@ -1,6 +1,6 @@
 /** Millions of calls and segments made inside ClickHouse, for the benches: deterministic by number. */
 import { setTimeout } from "node:timers/promises";
-import type { ColumnStoreConnection } from "../store/clickhouse/connection.ts";
+import type { ColumnStoreConnection } from "../store/clickhouse/column-store.ts";
 import { bulkWords } from "./words.ts";
 
 export type LargeOptions = {

@@ -3,7 +3,7 @@ import type { Event } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { type CallRow, callRowColumns, parseCard } from "./call-card.ts";
 import { CallState } from "./call-state.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { isStage, outcomeOf } from "./ledger.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 

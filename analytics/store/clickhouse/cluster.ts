@@ -1,6 +1,6 @@
 /** What a cluster must have before tables are made on it, and how its replicas do. */
 import { EarshotError } from "@earshot/proto/errors.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { clusterName } from "./replicated-schema.ts";
 
 type Ask = <T>(sql: string, params?: Record<string, unknown>) => Promise<T[]>;

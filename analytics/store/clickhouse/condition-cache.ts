@@ -5,7 +5,7 @@
  */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 
 const forgetEveryMs = 3_600_000;
 

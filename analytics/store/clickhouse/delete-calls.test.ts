@@ -1,7 +1,7 @@
 import { tenantId } from "@earshot/proto/ids.ts";
 import { expect, it } from "vitest";
 import { tablesOfCalls } from "./call-tables.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { deleteCalls } from "./delete-calls.ts";
 
 it.each([undefined, "main"])(

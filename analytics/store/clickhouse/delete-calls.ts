@@ -2,7 +2,7 @@
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ExpiredCall, UnendedCall } from "../port.ts";
 import { tablesOfCalls } from "./call-tables.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 
 /** On a cluster a deletion passes through the keeper, which takes a megabyte: this many of the longest ids fit. */

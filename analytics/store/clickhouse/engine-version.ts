@@ -1,6 +1,6 @@
 /** What the engine can do: which versions are taken, and which of the schema's and the search's names it knows. */
 import { EarshotError } from "@earshot/proto/errors.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 
 /** The first engine whose SQL the older schema was written for. */
 const oldestVersion = { major: 24, minor: 8 };

@@ -4,7 +4,7 @@ import type { Event } from "@earshot/proto/event.ts";
 import { describe, expect, it } from "vitest";
 import { makeEvent } from "../../seed/make-event.ts";
 import { CallStates } from "./call-states.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { EventWriter } from "./event-writer.ts";
 
 function writerOf(failure?: Error) {

@@ -6,7 +6,7 @@ import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { createDatabase, databaseToMake } from "./cluster.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { missingNames } from "./engine-version.ts";
 import { NativeBlock } from "./native-block.ts";
 import { olderStatement } from "./older-schema.ts";

@@ -1,5 +1,7 @@
 /** Writes ClickHouse's Native format: columns as bytes, so that no text of anybody's is ever parsed as SQL, and the engine copies whole columns. */
-import type { InsertTarget } from "./connection.ts";
+
+/** A table as the binary insert sees it. */
+export type InsertTarget = { readonly name: string; readonly columns: string; readonly structure: string };
 
 /** Bytes that grow. */
 export class GrowingBytes {

@@ -2,7 +2,7 @@
  * The sums and names of `calls` (its projections) are made when parts are merged, not when they are inserted. But the engine merges only parts
  * that both have them or both lack them: a new part between two merged ones would stay alone for ever, and be read by every list.
  */
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 
 /** As old as parts are when the engine merges all that it may: `min_age_to_force_merge_seconds` of the table. */
 const leftAloneSeconds = 86_400;

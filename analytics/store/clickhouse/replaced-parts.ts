@@ -5,7 +5,7 @@
  * period says, which it stretches up to its maximum where it found few. A hundred at once it would remove by a hundred threads, which then stay
  * for good, each with its own share of the allocator.
  */
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 
 /** Sets it on every table that has another value. A server's tables are its administrator's business. */
 export async function keepReplacedParts(connection: ColumnStoreConnection, seconds: number): Promise<void> {

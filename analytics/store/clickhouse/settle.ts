@@ -2,7 +2,7 @@
 import { tenantId } from "@earshot/proto/ids.ts";
 import { callsTable, openCallsTable, saidSeparator } from "./call-row.ts";
 import type { CallStates } from "./call-states.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { deleteCalls } from "./delete-calls.ts";
 
 /** Ended and unchanged for so long, a call is settled: what follows later (corrections, another recognition) is rare. */

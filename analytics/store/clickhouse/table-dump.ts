@@ -1,6 +1,7 @@
 /** Whole tables of the column store into files of ClickHouse's Native format and back: for backup, engine to engine. */
-import type { ColumnStoreConnection, InsertTarget } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { migrationsTable } from "./migrate.ts";
+import type { InsertTarget } from "./native-block.ts";
 
 /** Columns are those that hold values of their own; the others the engine computes again. `rows`: as a reader sees them. */
 export type StoredTable = InsertTarget & { readonly rows: number };

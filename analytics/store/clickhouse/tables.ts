@@ -2,7 +2,7 @@
 
 import type { Conversation } from "@earshot/proto/api/calls.ts";
 import type { Event, PayloadOf } from "@earshot/proto/event.ts";
-import type { InsertTarget } from "./connection.ts";
+import type { InsertTarget } from "./native-block.ts";
 import { columnsOf, type NativeBlock } from "./native-block.ts";
 
 export function target(name: string, structure: string): InsertTarget {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { tenantId } from "@earshot/proto/ids.ts";
 import { describe, expect, it } from "vitest";
 import { tablesOfCalls } from "./call-tables.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 import { ofTenant, tenantQueries } from "./tenant-query.ts";
 
 function recorded() {

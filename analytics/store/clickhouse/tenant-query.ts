@@ -3,7 +3,7 @@
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { tablesOfCalls } from "./call-tables.ts";
-import type { ColumnStoreConnection } from "./connection.ts";
+import type { ColumnStoreConnection } from "./column-store.ts";
 
 /** The condition that every table in a statement must carry, word for word. */
 export const ofTenant = "tenant = {tenant:String}";
