@@ -2,6 +2,7 @@
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { httpFailure, unreadableAnswer } from "../http-failure.ts";
+import { primaryTag } from "../language.ts";
 import { readServerEvent, serverFault } from "./server-events.ts";
 import { type ClientSocket, openSocket } from "./web-socket.ts";
 
@@ -184,7 +185,7 @@ function sessionUpdate({ model, language, vocabulary }: SocketConfig): object {
           format: { type: "audio/pcm", rate: 24000 },
           transcription: {
             model,
-            ...(language === "" ? {} : { language: language.split("-")[0]!.toLowerCase() }),
+            ...(language === "" ? {} : { language: primaryTag(language) }),
             ...(vocabulary.length === 0 ? {} : { prompt: vocabulary.join(", ") }),
           },
           turn_detection: null,

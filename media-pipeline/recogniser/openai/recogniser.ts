@@ -5,6 +5,7 @@ import { EarshotError } from "@earshot/proto/errors.ts";
 import OpenAI, { toFile } from "openai";
 import type { EngineDeps } from "../engine.ts";
 import { unreadableAnswer } from "../http-failure.ts";
+import { primaryTag } from "../language.ts";
 import type { RecognisedWord, Recogniser } from "../port.ts";
 import { wavOf } from "../wav.ts";
 import { wholeUtteranceRecogniser } from "../whole-utterance.ts";
@@ -52,7 +53,7 @@ export function openaiRecogniser(deps: EngineDeps): Recogniser {
             {
               file: await toFile(wavOf(pcm, sampleRate), "utterance.wav", { type: "audio/wav" }),
               model,
-              ...(options.language === "" ? {} : { language: options.language.split("-")[0]!.toLowerCase() }),
+              ...(options.language === "" ? {} : { language: primaryTag(options.language) }),
               ...hints(model, options.vocabulary),
               ...(words
                 ? { response_format: "verbose_json" as const, timestamp_granularities: ["word" as const] }

@@ -5,6 +5,7 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { Drain } from "../drain.ts";
 import { aborted, endedTwice, languageNotSupported, notStarted, stopped, timedOut, tooManyUtterances } from "../failures.ts";
+import { primaryTag } from "../language.ts";
 import type { Capabilities, Recogniser, Recognition, Utterance, UtteranceOptions } from "../port.ts";
 import type { RecogniserSettings } from "../settings.ts";
 import { UtteranceAudio } from "../utterance-audio.ts";
@@ -298,7 +299,7 @@ export function pocketsphinxRecogniser(deps: PocketsphinxDeps): Recogniser {
   };
 }
 
-const speaksEnglish = (language: string) => language === "" || language.split("-")[0]!.toLowerCase() === "en";
+const speaksEnglish = (language: string) => language === "" || primaryTag(language) === "en";
 
 const legKey = (of: Pick<UtteranceOptions, "callId" | "leg">) => `${of.callId}/${of.leg}`;
 

@@ -4,12 +4,12 @@ import { Worker } from "node:worker_threads";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { EngineDeps } from "../engine.ts";
 import { languageNotSupported } from "../failures.ts";
+import { primaryTag } from "../language.ts";
 import type { Recogniser } from "../port.ts";
 import { wholeUtteranceRecogniser } from "../whole-utterance.ts";
 import type { FromWhisper, ToWhisper, WhisperSetup } from "./messages.ts";
 import type { WhisperAbilities } from "./model.ts";
 import { showProgress } from "./progress.ts";
-import { primaryTag } from "./transcribe.ts";
 
 /** A first start may fetch some hundred megabytes. */
 const fetchTimeoutMs = 30 * 60_000;

@@ -1,4 +1,5 @@
 /** What the whisper worker thread does with one utterance, apart from the model itself. */
+import { primaryTag } from "../language.ts";
 import type { RecognisedWord, Recognition } from "../port.ts";
 import type { WhisperAbilities } from "./model.ts";
 
@@ -50,6 +51,3 @@ export async function transcribe(
     }
   return { text: given.text.trim(), words };
 }
-
-/** "de-AT" is "de" to Whisper. */
-export const primaryTag = (language: string): string => language.split("-")[0]!.toLowerCase();
