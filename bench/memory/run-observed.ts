@@ -1,8 +1,7 @@
 /** Starts Earshot with the window into its memory (`observed-process.ts`). */
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type EarshotProcess, startEarshot } from "@earshot/deploy/testing/earshot-process.ts";
+import { freePort } from "@earshot/platform/testing/free-port.ts";
 import type { Figures } from "./inside-figures.ts";
 import { outsideFigures } from "./outside-figures.ts";
 
@@ -30,13 +29,4 @@ export async function runObserved(): Promise<ObservedEarshot> {
     figures: async () => ({ ...outsideFigures(earshot.pid), ...(await ask("/figures")) }),
     collect: async () => (await ask("/collect")).heapUsed!,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

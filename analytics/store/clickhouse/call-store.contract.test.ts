@@ -11,32 +11,15 @@ import { callQuery } from "@earshot/proto/api/calls.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { storeSettings } from "../settings.ts";
-import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import { createClickHouseCallStore } from "./call-store.ts";
 import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
 import { checkVersion, newerNames } from "./engine-version.ts";
 import { makeMissingSums } from "./parts-without-sums.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
+import { storeSubject } from "./testing/contract-subject.ts";
 
 const settings = readSettings({ store: storeSettings }, {}).values.store;
-
-function subjectAt(url: string, asked = settings): ContractSubject & { started: ClickHouseCallStore } {
-  const clock = new ManualClock();
-  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings: asked });
-  let current = make();
-  // A restart must not leave a check with a store that is closed.
-  const store = new Proxy({} as ClickHouseCallStore, { get: (_, name) => Reflect.get(current, name) });
-  return {
-    store,
-    started: store,
-    clock,
-    async restart() {
-      await current.stop(1000);
-      current = make();
-      await current.start();
-    },
-    maintain: () => current.settle(),
-  };
-}
+const subjectAt = (url: string, asked = settings) => storeSubject(url, asked);
 
 describe("chDB in process", () => {
   const directory = mkdtempSync(join(tmpdir(), "earshot-store-"));

@@ -4,41 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
-import { silentLog } from "@earshot/platform/log/log.ts";
-import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
 import { callQuery } from "@earshot/proto/api/calls.ts";
 import type { EarshotError } from "@earshot/proto/errors.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeSettings } from "../settings.ts";
-import { type ClickHouseCallStore, createClickHouseCallStore } from "./call-store.ts";
+import type { ClickHouseCallStore } from "./call-store.ts";
 import { tablesOfCalls } from "./call-tables.ts";
 import { checkOneReplica } from "./cluster.ts";
-import { type ContractSubject, callStoreChecks, exampleCall } from "./contract.ts";
+import { callStoreChecks, exampleCall } from "./contract.ts";
 import { type ClickHouseFront, startClickHouseFront } from "./testing/clickhouse-front.ts";
 import type { FrontCluster } from "./testing/cluster-statements.ts";
+import { storeSubject } from "./testing/contract-subject.ts";
 import { laggingReplicas, proxyTo, refusal } from "./testing/front-proxy.ts";
 
 const settings = readSettings({ store: storeSettings }, { EARSHOT_COLUMN_STORE_CLUSTER: "calls_cluster" }).values.store;
 const threeReplicas: FrontCluster = { name: "calls_cluster", replica: "one", replicas: 3 };
-
-function subjectAt(url: string, clock = new ManualClock(), asked = settings): ContractSubject & { started: ClickHouseCallStore } {
-  const make = () => createClickHouseCallStore({ url, log: silentLog, metrics: createMetrics(), clock, settings: asked });
-  let current = make();
-  // A restart must not leave a check with a store that is closed.
-  const store = new Proxy({} as ClickHouseCallStore, { get: (_, name) => Reflect.get(current, name) });
-  return {
-    store,
-    started: store,
-    clock,
-    async restart() {
-      await current.stop(1000);
-      current = make();
-      await current.start();
-    },
-    maintain: () => current.settle(),
-  };
-}
+const subjectAt = (url: string, clock?: ManualClock, asked = settings) => storeSubject(url, asked, clock);
 
 describe("a replica of a cluster, its statements held to a cluster's rules", () => {
   const directory = mkdtempSync(join(tmpdir(), "earshot-store-cluster-"));
