@@ -48,7 +48,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { settings, clock, eventLog, metrics, gatewayId } = options;
   const log = options.log.child({ service: "sip-gateway" });
   const signalling = createSignalling(settings, { log, metrics, clock });
-  const directory = new TrunkDirectory(log);
+  const directory = new TrunkDirectory(log, signalling.withoutTlsNames);
   const events = new CallEvents(eventLog, log, metrics);
   const peers: GatewayPeers = new GatewayPeers({
     gatewayId,

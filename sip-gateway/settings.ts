@@ -52,7 +52,7 @@ export const gatewaySettings = {
     schema: z.string().refine((text) => text === "embedded:" || isDrachtioUrl(text), "must be embedded: or drachtio://:SECRET@HOST[:PORT]"),
     default: "embedded:",
     describe:
-      "embedded: speaks SIP over UDP, TCP and TLS itself; drachtio://:SECRET@HOST[:PORT] leaves that to a drachtio-server (its admin port, 9022): the EARSHOT_SIP settings of ports, certificates and connections are the server's own then",
+      "embedded: speaks SIP over UDP, TCP and TLS itself; drachtio://:SECRET@HOST[:PORT] leaves that to a drachtio-server (its admin port, 9022): the EARSHOT_SIP settings of ports and connections are the server's own then, and EARSHOT_SIP_TLS files are refused",
     secret: true,
   }),
   signallingConnectMs: setting<number>({

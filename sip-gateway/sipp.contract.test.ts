@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { Speaker } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
-import { DrachtioServer, drachtioMissing } from "./testing/drachtio-server.ts";
 import { GatewayUnderTest } from "./testing/gateway-under-test.ts";
+import { type AdapterName, prepareAdapter, signallingAdapters } from "./testing/signalling-adapters.ts";
 import { runSipp, sippInstalled } from "./testing/sipp.ts";
 
 const installed = sippInstalled();
@@ -12,22 +12,15 @@ test.runIf(process.env.REQUIRE_SERVERS === "1")("sipp is installed", () => {
 });
 
 let under: GatewayUnderTest;
-let server: DrachtioServer | undefined;
+let prepared: Awaited<ReturnType<typeof prepareAdapter>> | undefined;
 afterEach(async () => {
   await under?.stop();
-  await server?.stop();
-  server = undefined;
+  await prepared?.stop();
 });
 
-const adapters = [
-  { adapter: "embedded", missing: "" },
-  { adapter: "drachtio-server", missing: drachtioMissing() },
-].map((one) => ({ ...one, title: one.missing === "" ? one.adapter : `${one.adapter} (${one.missing})` }));
-
-async function startOn(adapter: string): Promise<GatewayUnderTest> {
-  if (adapter === "embedded") return GatewayUnderTest.start();
-  server = await DrachtioServer.start();
-  return GatewayUnderTest.start({ settings: { signalling: server.url } });
+async function startOn(adapter: AdapterName): Promise<GatewayUnderTest> {
+  prepared = await prepareAdapter(adapter);
+  return GatewayUnderTest.start({ settings: prepared.settings });
 }
 
 const runScenario = (name: string, transport: "udp" | "tcp", calls: number) =>
@@ -39,7 +32,7 @@ const runScenario = (name: string, transport: "udp" | "tcp", calls: number) =>
     seconds: 20,
   });
 
-describe.skipIf(!installed).each(adapters)("sipp against $title", ({ adapter, missing }) => {
+describe.skipIf(!installed).each(signallingAdapters)("sipp against $title", ({ adapter, missing }) => {
   test.skipIf(missing !== "").each(["udp", "tcp"] as const)("two streams, pause, removal, UPDATE over %s", async (transport) => {
     under = await startOn(adapter);
     expect(await runScenario("two-streams", transport, 20)).toEqual({ code: 0, errors: "" });

@@ -31,6 +31,24 @@ function logged(...entries: [tenant: string, settings: TenantSettings][]) {
   return { known: made, warnings };
 }
 
+test("a trunk whose TLS peers cannot be told is noted once, with what it still admits", () => {
+  const warnings: unknown[] = [];
+  const log: Log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) } as Log;
+  const made = new TrunkDirectory(log, "no certificate is verified");
+  const tlsPeers = ["sbc.example.com"];
+  const trunks = [
+    trunk("a", { tlsPeers }),
+    trunk("b", { tlsPeers, sourceNetworks: ["10.0.0.0/8"] }),
+    trunk("c", { tlsPeers, enabled: false }),
+  ];
+  for (const version of [1, 2]) made.apply("t", settings(version, ...trunks));
+  expect(warnings).toMatchObject([
+    { tenantId: "t", trunkId: "a", cause: "no certificate is verified", effect: "it admits nobody" },
+    { trunkId: "b", effect: "it admits by its source networks alone" },
+  ]);
+  expect(logged(["t", settings(1, ...trunks)]).warnings).toEqual([]);
+});
+
 describe("networks", () => {
   test.each([
     ["10.0.0.0/8", "10.255.0.1", true],

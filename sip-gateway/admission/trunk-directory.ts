@@ -33,9 +33,13 @@ export class TrunkDirectory {
   readonly #tenants = new Map<string, TenantEntry>();
   #rules: Rule[] = [];
   readonly #conflictsNoted = new Set<string>();
+  readonly #withoutTlsNames: string | undefined;
+  readonly #blindTrunksNoted = new Set<string>();
 
-  constructor(log: Log) {
+  /** @param withoutTlsNames why no peer is ever known by its certificate; undefined where it is */
+  constructor(log: Log, withoutTlsNames?: string) {
     this.#log = log;
+    this.#withoutTlsNames = withoutTlsNames;
   }
 
   /** At least one tenant's settings are known. */
@@ -57,6 +61,19 @@ export class TrunkDirectory {
       entry.settings.trunks.filter((trunk) => trunk.enabled).map((trunk) => rule(entry, trunk)),
     );
     this.#conflictsNoted.clear();
+    if (this.#withoutTlsNames !== undefined) this.#noteBlindTrunks(tenant, settings.trunks, this.#withoutTlsNames);
+  }
+
+  /** Says once of each trunk that it is to be told by a certificate, which cannot be. */
+  #noteBlindTrunks(tenant: string, trunks: readonly Trunk[], cause: string): void {
+    for (const { id, name, enabled, tlsPeers, sourceNetworks } of trunks) {
+      const key = `${tenant}|${id}`;
+      if (!enabled || tlsPeers.length === 0 || this.#blindTrunksNoted.has(key)) continue;
+      this.#blindTrunksNoted.add(key);
+      const effect = sourceNetworks.length === 0 ? "it admits nobody" : "it admits by its source networks alone";
+      const remedy = "Name its source networks; trunks that share one are told apart by their request users or hosts.";
+      this.#log.warn({ tenantId: tenant, trunkId: id, trunk: name, cause, effect, remedy }, "The TLS peers of a trunk cannot be told");
+    }
   }
 
   /**

@@ -8,6 +8,7 @@ import { decodeEvent } from "@earshot/proto/event.ts";
 import { callId, tenantId } from "@earshot/proto/ids.ts";
 import { decodeMediaChunk, type MediaChunkView } from "@earshot/proto/media-chunk-codec.ts";
 import { afterEach, expect, test } from "vitest";
+import { freePortRange } from "../testing/free-port.ts";
 import { createMediaPlane } from "./media-plane.ts";
 import type { LegDescription, LegEvents, MediaPlane } from "./port.ts";
 import { parseRtcp } from "./rtcp.ts";
@@ -38,27 +39,10 @@ class FakeLog {
   }
 }
 
-/** @returns the first of `count` ports that nobody on this machine holds */
-async function freePorts(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const from = 22_000 + 2 * Math.floor(Math.random() * 20_000);
-    const probes = Array.from({ length: count }, () => createSocket("udp4"));
-    const bound = await Promise.allSettled(
-      probes.map((probe, i) => {
-        probe.bind({ address: host, port: from + i, exclusive: true });
-        return once(probe, "listening");
-      }),
-    );
-    await Promise.all(probes.map((probe) => new Promise<void>((resolve) => probe.close(() => resolve()))));
-    if (bound.every(({ status }) => status === "fulfilled")) return from;
-  }
-  throw new Error("no free range of ports");
-}
-
 async function planeWith(settings: Partial<MediaSettings> = {}, pairs = 8) {
   const eventLog = new FakeLog();
   const metrics = createMetrics();
-  const from = await freePorts(pairs * 2);
+  const from = await freePortRange(pairs * 2);
   const plane = createMediaPlane({
     ports: { from, to: from + pairs * 2 - 1 },
     settings: defaultMediaSettings({ host, drainMs: 300, qualityIntervalMs: 500, ...settings }),

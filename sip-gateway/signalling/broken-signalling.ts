@@ -7,6 +7,7 @@ import type { SipListener, SipSignaling } from "./port.ts";
 export class BrokenSignalling implements SipSignaling {
   readonly name = "sip-signalling-broken";
   readonly fault = undefined;
+  readonly withoutTlsNames = "it takes no TLS";
   readonly #udp = createSocket("udp4");
   readonly #open = new Set<Socket>();
   readonly #tcp = createServer((socket) => {

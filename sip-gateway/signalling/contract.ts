@@ -1,9 +1,18 @@
 /** What every SIP signalling adapter must do on the wire. Named checks, run over real sockets with raw SIP text. */
 import { RecordingClient, sdp } from "../testing/recording-client.ts";
 import { headerOf, type Received, SipClient } from "../testing/sip-client.ts";
-import type { SipDialog, SipDialogHandlers, SipHandlers, SipInvite, SipReply, SipServerRequest, SipSignaling } from "./port.ts";
+import type {
+  SipDialog,
+  SipDialogHandlers,
+  SipHandlers,
+  SipInvite,
+  SipReply,
+  SipServerRequest,
+  SipSignaling,
+  SipTransport,
+} from "./port.ts";
 
-/** Makes and starts one adapter on free loopback ports (UDP and TCP), without TLS. */
+/** Makes and starts one adapter on free loopback ports: UDP, TCP, and TLS where `tlsChecks` are run. */
 export type MakeSignalling = (handlers: SipHandlers) => Promise<SipSignaling>;
 export type Check = { readonly name: string; run(make: MakeSignalling): Promise<void> };
 
@@ -58,7 +67,7 @@ class Application implements SipHandlers {
 
 type Scene = { readonly app: Application; readonly client: RecordingClient; another(): Promise<RecordingClient> };
 
-function check(name: string, transport: "udp" | "tcp", play: (scene: Scene) => Promise<void>): Check {
+function check(name: string, transport: SipTransport, play: (scene: Scene) => Promise<void>): Check {
   return {
     name: `${transport}: ${name}`,
     async run(make) {
@@ -95,7 +104,7 @@ async function until(done: () => boolean, what: string): Promise<void> {
 const offer = { sdp: sdp("m=audio 4000 RTP/AVP 0\r\n") };
 const count = (client: RecordingClient, status: number) => client.wire.inbox.filter((one) => one.status === status).length;
 
-const overEach = (transport: "udp" | "tcp"): Check[] => [
+const overEach = (transport: SipTransport): Check[] => [
   check("a dialog lives from INVITE over ACK, re-INVITE, UPDATE, INFO to BYE", transport, async ({ app, client }) => {
     await client.start(offer);
     await client.start(offer);
@@ -317,8 +326,8 @@ const udpOnly: Check[] = [
   }),
 ];
 
-const tcpOnly: Check[] = [
-  check("a dialog whose connection is gone answers our requests with 503", "tcp", async ({ app, client }) => {
+const overStreams = (transport: "tcp" | "tls"): Check[] => [
+  check("a dialog whose connection is gone answers our requests with 503", transport, async ({ app, client }) => {
     await client.start(offer);
     await until(() => app.happened.includes("ack"), "ACK");
     client.close();
@@ -390,4 +399,6 @@ export const ownTransportChecks: readonly Check[] = [
   }),
 ];
 
-export const signallingChecks: readonly Check[] = [...overEach("udp"), ...overEach("tcp"), ...udpOnly, ...tcpOnly];
+export const signallingChecks: readonly Check[] = [...overEach("udp"), ...overEach("tcp"), ...udpOnly, ...overStreams("tcp")];
+/** The same over TLS, for an adapter that was made with a certificate. */
+export const tlsChecks: readonly Check[] = [...overEach("tls"), ...overStreams("tls")];

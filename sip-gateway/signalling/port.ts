@@ -112,4 +112,6 @@ export interface SipSignaling extends Component {
   listeners(): readonly SipListener[];
   /** Why no request can come in at present; undefined where all is well. */
   readonly fault: string | undefined;
+  /** Why `tlsNames` is empty whoever the peer is, so that no trunk is told by them; undefined where certificates are verified. */
+  readonly withoutTlsNames: string | undefined;
 }

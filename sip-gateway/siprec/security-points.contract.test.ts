@@ -1,9 +1,12 @@
 /** Points 13, 14 and 16 of the recording server's facts: RTCP and its ports, TLS, SRTP keys, and what a recording server must not say. */
 
+import { createLog } from "@earshot/platform/log/log.ts";
 import { makeCertificates } from "@earshot/platform/testing/certificates.ts";
-import { afterEach, describe, expect, test } from "vitest";
-import { GatewayUnderTest } from "../testing/gateway-under-test.ts";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { DrachtioServer, drachtioMissing } from "../testing/drachtio-server.ts";
+import { GatewayUnderTest, tenantSettings } from "../testing/gateway-under-test.ts";
 import { metadata, pcmu, sdp, twoStreams } from "../testing/recording-client.ts";
+import { type AdapterName, prepareAdapter, signallingAdapters } from "../testing/signalling-adapters.ts";
 import { headerOf } from "../testing/sip-client.ts";
 
 let under: GatewayUnderTest;
@@ -93,31 +96,72 @@ describe("point 14: SRTP with SDES keys", () => {
 
 describe("point 14: TLS", () => {
   const certificates = makeCertificates("sbc.example.com");
-  const settings = certificates && { tlsCertFile: certificates.certFile, tlsKeyFile: certificates.keyFile, tlsCaFile: certificates.caFile };
+  afterAll(() => certificates?.remove());
+  let prepared: Awaited<ReturnType<typeof prepareAdapter>> | undefined;
+  // The gateway is stopped by then.
+  afterEach(() => prepared?.stop());
+  const startOn = async (adapter: AdapterName, options: Parameters<typeof GatewayUnderTest.start>[0] = {}) => {
+    prepared = await prepareAdapter(adapter, certificates);
+    return GatewayUnderTest.start({ ...options, settings: prepared.settings });
+  };
 
-  test.skipIf(certificates === undefined)("point 14: a session over TLS 1.2 runs like any other, and our Contact says so", async () => {
-    under = await GatewayUnderTest.start({ settings: settings! });
-    const client = await under.client("tls", { maxVersion: "TLSv1.2" });
-    const answer = await client.start();
-    expect(answer.status).toBe(200);
-    expect(headerOf(answer, "contact")).toMatch(/;transport=tls>;\+sip\.srs$/);
-    expect((await client.bye()).status).toBe(200);
-  });
+  describe.skipIf(certificates === undefined).each(signallingAdapters)("$title", ({ adapter, missing }) => {
+    const possible = test.skipIf(missing !== "");
 
-  test.skipIf(certificates === undefined)("point 14: TLS below 1.2 is refused", async () => {
-    under = await GatewayUnderTest.start({ settings: settings! });
-    await expect(under.client("tls", { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" })).rejects.toThrow();
-    expect((await (await under.client()).start()).status).toBe(200);
+    possible.each(["TLSv1.2", "TLSv1.3"] as const)(
+      "point 14: a session over %s runs like any other, and our Contact says so",
+      async (version) => {
+        under = await startOn(adapter);
+        const client = await under.client("tls", { minVersion: version, maxVersion: version });
+        const answer = await client.start();
+        expect(answer.status).toBe(200);
+        expect(headerOf(answer, "contact")).toMatch(/;transport=tls>;\+sip\.srs$/);
+        expect((await client.bye()).status).toBe(200);
+      },
+    );
+
+    possible("point 14: TLS below 1.2 is refused", async () => {
+      under = await startOn(adapter);
+      await expect(under.client("tls", { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" })).rejects.toThrow();
+      expect((await (await under.client()).start()).status).toBe(200);
+    });
   });
 
   test.skipIf(certificates === undefined)("point 14: a trunk can admit by the name in a verified client certificate", async () => {
-    under = await GatewayUnderTest.start({ settings: settings!, trunk: { sourceNetworks: [], tlsPeers: ["SBC.example.com"] } });
+    under = await startOn("embedded", { trunk: { sourceNetworks: [], tlsPeers: ["SBC.example.com"] } });
     expect((await (await under.client("tls")).start()).status).toBe(403);
     const client = await under.client("tls", { cert: certificates!.clientCert, key: certificates!.clientKey });
     expect((await client.start()).status).toBe(200);
     const stranger = makeCertificates("sbc.example.com")!;
     expect((await (await under.client("tls", { cert: stranger.clientCert, key: stranger.clientKey })).start()).status).toBe(403);
     stranger.remove();
+  });
+
+  describe.skipIf(certificates === undefined || drachtioMissing() !== "")(`a drachtio-server ${drachtioMissing()}`, () => {
+    test("point 14: does not tell who its clients are: a trunk that only names TLS peers admits nobody, and the log says what to do", async () => {
+      const lines: string[] = [];
+      const log = createLog({ level: "warn", destination: { write: (line) => void lines.push(line) } });
+      under = await startOn("drachtio-server", { log, trunk: { sourceNetworks: [], tlsPeers: ["sbc.example.com"] } });
+      const client = await under.client("tls", { cert: certificates!.clientCert, key: certificates!.clientKey });
+      expect((await client.start()).status).toBe(403);
+      const warning = { trunkId: "trunk-1", effect: "it admits nobody", remedy: expect.stringContaining("source networks") };
+      expect(lines.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining(warning));
+      under.configure("tenant-1", tenantSettings({ tlsPeers: ["sbc.example.com"] }, { version: 2 }));
+      expect((await client.start()).status).toBe(200);
+    });
+
+    test("point 14: turns away whoever has no certificate of its CA, where it is told to", async () => {
+      const server = await DrachtioServer.start({ tls: certificates!, verifyClients: true });
+      prepared = { settings: {}, stop: () => server.stop() };
+      under = await GatewayUnderTest.start({ settings: { signalling: server.url } });
+      const stranger = makeCertificates("sbc.example.com")!;
+      // In TLS 1.3 the client would know only by what comes after the handshake.
+      for (const identity of [{}, { cert: stranger.clientCert, key: stranger.clientKey }])
+        await expect(under.client("tls", { maxVersion: "TLSv1.2", ...identity })).rejects.toThrow();
+      stranger.remove();
+      const client = await under.client("tls", { cert: certificates!.clientCert, key: certificates!.clientKey });
+      expect((await client.start()).status).toBe(200);
+    });
   });
 });
 

@@ -73,7 +73,8 @@ describe("point 15: session timers", () => {
   test("point 15: an interval beyond the longest timer neither ends the call at once nor never", async () => {
     const { clock, client } = await start({
       headers: timer("4294967", "Min-SE: 4000000"),
-      settings: { maxCallMs: 1e12, mediaTimeoutMs: 1e12 },
+      // Without beats, of which there would be millions in that time.
+      settings: { maxCallMs: 1e12, mediaTimeoutMs: 1e12, beatMs: 1e12, lostMs: 1e13 },
     });
     clock.advance(3_999_000_000);
     expect(under.gateway.liveCalls()).toBe(1);

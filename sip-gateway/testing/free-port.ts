@@ -1,7 +1,9 @@
-/** A loopback port that nobody has at present, on UDP and on TCP. Others may take it meanwhile: whoever binds it tries another one then. */
+/** Loopback ports that nobody has at present. Others may take them meanwhile: whoever binds them tries others then. */
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { createServer } from "node:net";
 
+/** @returns a port that is free on UDP and on TCP */
 export async function freePort(): Promise<number> {
   for (;;) {
     const tcp = createServer();
@@ -15,4 +17,21 @@ export async function freePort(): Promise<number> {
     await new Promise<void>((resolve) => tcp.close(() => resolve()));
     if (isFree) return port;
   }
+}
+
+/** @returns the first, an even one, of `count` UDP ports in a row */
+export async function freePortRange(count: number): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const from = 22_000 + 2 * Math.floor(Math.random() * 20_000);
+    const probes = Array.from({ length: count }, () => createSocket("udp4"));
+    const bound = await Promise.allSettled(
+      probes.map((probe, i) => {
+        probe.bind({ address: "127.0.0.1", port: from + i, exclusive: true });
+        return once(probe, "listening");
+      }),
+    );
+    await Promise.all(probes.map((probe) => new Promise<void>((resolve) => probe.close(() => resolve()))));
+    if (bound.every(({ status }) => status === "fulfilled")) return from;
+  }
+  throw new Error("no free range of ports");
 }

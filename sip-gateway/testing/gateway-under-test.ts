@@ -5,6 +5,7 @@ import { createMetrics, type Metrics } from "@earshot/platform/metrics/metrics.t
 import { type EventInit, encodeEvent, type PayloadCase, type PayloadOf } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { createGateway, type Gateway, type GatewaySettings } from "../gateway.ts";
+import type { MediaPlane } from "../media/port.ts";
 import { gatewaySettings } from "../settings.ts";
 import { FakeMediaPlane } from "./fake-media-plane.ts";
 import { MemoryEventLog } from "./memory-event-log.ts";
@@ -32,6 +33,8 @@ export class GatewayUnderTest {
       clock?: Clock;
       log?: Log;
       mediaPairs?: number;
+      /** In place of `media`; started and stopped by the test. */
+      mediaPlane?: MediaPlane;
     } = {},
   ) {
     const defaults = Object.fromEntries(Object.entries(gatewaySettings).map(([name, spec]) => [name, spec.default])) as GatewaySettings;
@@ -44,7 +47,7 @@ export class GatewayUnderTest {
       metrics: this.metrics,
       clock: options.clock ?? systemClock,
       eventLog: this.eventLog,
-      mediaPlane: this.media,
+      mediaPlane: options.mediaPlane ?? this.media,
     });
   }
 

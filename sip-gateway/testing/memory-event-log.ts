@@ -21,7 +21,7 @@ export class MemoryEventLog implements EventLog {
   append(topic: string, key: string, value: Uint8Array): boolean {
     if (this.full) return false;
     const records = this.#records(topic);
-    const record = { topic, partition: 0, offset: records.length, key, value, appendedAtMs: Date.now() };
+    const record = { topic, partition: 0, offset: records.length, key, value: value.slice(), appendedAtMs: Date.now() };
     records.push(record);
     for (const subscriber of this.#subscribers) if (subscriber.topics.includes(topic)) void subscriber.handle([record]);
     return true;
@@ -58,6 +58,10 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** Payloads of one kind, in order. */
+  values(topic: string): Uint8Array[] {
+    return this.#records(topic).map((record) => record.value);
+  }
+
   payloads<C extends PayloadCase>(topic: string, kind: C): PayloadOf<C>[] {
     const found: PayloadOf<C>[] = [];
     for (const { payload } of this.events(topic)) if (payload.case === kind) found.push(payload.value as PayloadOf<C>);

@@ -70,6 +70,11 @@ export class RecordingClient {
     this.wire.close();
   }
 
+  get #ownContact(): string {
+    const { localPort, transport } = this.wire;
+    return `<sip:src@127.0.0.1:${localPort}${transport === "udp" ? "" : `;transport=${transport}`}>;+sip.src`;
+  }
+
   /** The text of a request in this dialog (or the one that starts it). */
   message(
     method: string,
@@ -93,11 +98,7 @@ export class RecordingClient {
       `Call-ID: ${this.callId}`,
       `CSeq: ${cseq} ${method}`,
       "Max-Forwards: 70",
-      ...(options.contact === ""
-        ? []
-        : [
-            `Contact: ${options.contact ?? `<sip:src@127.0.0.1:${this.wire.localPort}${via === "UDP" ? "" : `;transport=${this.wire.transport}`}>;+sip.src`}`,
-          ]),
+      ...(options.contact === "" ? [] : [`Contact: ${options.contact ?? this.#ownContact}`]),
       ...(options.headers ?? []),
       ...(options.body === undefined ? [] : [`Content-Type: ${options.body.contentType}`]),
       `Content-Length: ${Buffer.byteLength(content)}`,
@@ -177,12 +178,18 @@ export class RecordingClient {
     const echoed = ["via", "from", "to", "call-id", "cseq"].flatMap((name) =>
       (request.headers.get(name) ?? []).map((value) => `${name}: ${value}`),
     );
-    const contact = `Contact: <sip:src@127.0.0.1:${this.wire.localPort}>;+sip.src`;
     const type = body === undefined ? [] : [`Content-Type: ${body.contentType}`];
     this.wire.send(
-      [`SIP/2.0 ${status} X`, ...echoed, contact, ...headers, ...type, `Content-Length: ${Buffer.byteLength(content)}`, "", content].join(
-        "\r\n",
-      ),
+      [
+        `SIP/2.0 ${status} X`,
+        ...echoed,
+        `Contact: ${this.#ownContact}`,
+        ...headers,
+        ...type,
+        `Content-Length: ${Buffer.byteLength(content)}`,
+        "",
+        content,
+      ].join("\r\n"),
     );
   }
 }

@@ -7,8 +7,8 @@ import { readRawMessage } from "../raw-message.ts";
 import { localResponse, ReceivedResponse } from "../received-message.ts";
 import type { DrachtioAddress } from "./address.ts";
 import {
+  askHostPorts,
   createSrfApp,
-  readByServer,
   reconnect,
   type SrfApp,
   type SrfContent,
@@ -22,6 +22,8 @@ const methods = ["invite", "ack", "bye", "update", "info", "options", "message",
 /** RFC 3261 17.1.2.2 (64*T1), and a second for the way to the server. */
 const answerMs = 33_000;
 const reconnectMaxMs = 5000;
+/** A server that starts opens its sockets one after another: those that it names twice in this time are all of them. */
+const settleMs = 50;
 
 export type ConnectionOptions = {
   readonly address: DrachtioAddress;
@@ -39,6 +41,7 @@ export class DrachtioConnection {
   readonly #waiting = new Set<() => void>();
   #isOpen = false;
   #isClosed = false;
+  #connections = 0;
   #listeners: readonly SipListener[] = [];
 
   constructor(options: ConnectionOptions) {
@@ -81,19 +84,19 @@ export class DrachtioConnection {
           fail("drachtio_secret_refused", `drachtio-server at ${where} refuses the secret.`, "Check the secret in EARSHOT_SIP_SIGNALLING.");
           return;
         }
-        const listeners = readHostPorts(hostPorts);
         // A server that starts takes applications before it has its own sockets.
-        if (listeners.length === 0) {
+        if (readHostPorts(hostPorts).length === 0) {
           reconnect(this.#app);
           return;
         }
-        this.#listeners = listeners;
-        // It has to know which methods we take before the first request comes.
-        void readByServer(this.#app).then(() => {
-          if (this.#isClosed) return;
+        const connection = ++this.#connections;
+        // By then it also knows which methods we take, before the first request comes.
+        void this.#settled(hostPorts).then((settled) => {
+          if (this.#isClosed || connection !== this.#connections || settled === "") return;
           cancel();
+          this.#listeners = readHostPorts(settled);
           this.#setOpen(true);
-          log.info({ server: where, listeners: hostPorts }, "Connected to drachtio-server");
+          log.info({ server: where, listeners: settled }, "Connected to drachtio-server");
           resolve();
         });
       });
@@ -118,6 +121,13 @@ export class DrachtioConnection {
     try {
       this.#app.disconnect();
     } catch {}
+  }
+
+  /** @returns the server's sockets, as soon as it has no more to name */
+  async #settled(known: string): Promise<string> {
+    await new Promise<void>((resolve) => void this.#options.clock.after(settleMs, resolve));
+    const now = await askHostPorts(this.#app, this.#options.address.secret);
+    return now === known ? now : this.#settled(now);
   }
 
   #setOpen(isOpen: boolean): void {

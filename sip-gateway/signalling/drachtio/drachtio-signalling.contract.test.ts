@@ -1,11 +1,14 @@
 import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { makeCertificates } from "@earshot/platform/testing/certificates.ts";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { gatewaySettings } from "../../settings.ts";
 import { DrachtioServer, drachtioMissing } from "../../testing/drachtio-server.ts";
 import { RecordingClient, sdp } from "../../testing/recording-client.ts";
-import { type MakeSignalling, signallingChecks } from "../contract.ts";
+import { type MakeSignalling, signallingChecks, tlsChecks } from "../contract.ts";
+import { createSignalling } from "../create.ts";
 import type { SipDialog, SipDialogHandlers, SipHandlers } from "../port.ts";
 import { type DrachtioOptions, DrachtioSignalling } from "./drachtio-signalling.ts";
 
@@ -44,8 +47,11 @@ const deaf: Omit<SipHandlers, "onInvite"> & SipDialogHandlers = {
   onAckTimeout: () => {},
 };
 
+const certificates = makeCertificates("sbc.example.com");
+afterAll(() => certificates?.remove());
+
 const make: MakeSignalling = async (handlers) => {
-  const server = await DrachtioServer.start();
+  const server = await DrachtioServer.start(certificates && { tls: certificates });
   servers.push(server);
   const signalling = new DrachtioSignalling(options(server.url));
   signalling.handle(handlers);
@@ -57,6 +63,7 @@ const missing = drachtioMissing();
 
 describe.skipIf(missing !== "")(`SIP signalling on drachtio-server ${missing}`, () => {
   test.each(signallingChecks)("$name", ({ run }) => run(make));
+  test.skipIf(certificates === undefined).each(tlsChecks)("$name", ({ run }) => run(make));
 
   test("a secret that the server refuses is told at the start, and not tried for ever", async () => {
     const server = await DrachtioServer.start();
@@ -91,7 +98,7 @@ describe.skipIf(missing !== "")(`SIP signalling on drachtio-server ${missing}`, 
     await vi.waitUntil(async () => !(await connected()), 3000);
     expect((await dialogs[0]!.bye([])).status).toBe(503);
 
-    servers.push(await DrachtioServer.start(first));
+    servers.push(await DrachtioServer.start({ ports: first }));
     await vi.waitUntil(connected, 10_000);
     expect(await call()).toBe(200);
     for (const client of clients) client.close();
@@ -105,6 +112,14 @@ test("a server that is not there is told at the start", async () => {
     code: "drachtio_unreachable",
     message: expect.stringContaining("127.0.0.1:1 "),
   });
+});
+
+test.each(["tlsCertFile", "tlsKeyFile", "tlsCaFile"])("%s, which only SIP of our own reads, is refused with a server", (name) => {
+  const settings = readSettings({ gateway: gatewaySettings }, { EARSHOT_SIP_SIGNALLING: "drachtio://:secret@127.0.0.1" }).values.gateway;
+  const make = (changes: object) =>
+    createSignalling({ ...settings, ...changes }, { log: silentLog, metrics: createMetrics(), clock: systemClock });
+  expect(() => make({ [name]: "sip.pem" })).toThrow(expect.objectContaining({ code: "sip_tls_files_unused" }));
+  expect(make({}).withoutTlsNames).toMatch(/does not pass on/);
 });
 
 test.each(["drachtio://127.0.0.1", "drachtio://user:secret@127.0.0.1", "drachtio:", "http://:secret@127.0.0.1", "embedded"])(

@@ -49,6 +49,7 @@ export type DrachtioOptions = {
 
 export class DrachtioSignalling implements SipSignaling {
   readonly name = "sip-signalling-drachtio";
+  readonly withoutTlsNames = "drachtio-server does not pass on who its TLS clients are";
   readonly #options: DrachtioOptions;
   readonly #connection: DrachtioConnection;
   readonly #dialogs = new Map<string, DrachtioDialog>();
@@ -319,7 +320,6 @@ export class DrachtioSignalling implements SipSignaling {
       port: source_port,
       localAddress: this.#options.advertisedAddress || address,
       localPort: Number(at?.[2] ?? listener?.port ?? 0),
-      // The server does not tell who its TLS peers are.
       tlsNames: [],
     };
   }

@@ -59,16 +59,21 @@ export function reconnect({ client }: SrfApp): void {
   for (const socket of client?.mapServer.keys() ?? []) socket.destroy();
 }
 
-/** Resolves when the server has read everything that was sent to it so far: it takes messages one after another. */
-export function readByServer({ client }: SrfApp): Promise<void> {
+/**
+ * The server's SIP sockets as they are now. It takes messages one after another: whatever was sent to it before is read by then.
+ * @returns "udp/192.0.2.1:5060,tcp/192.0.2.1:5060"; "" where there is no connection
+ */
+export function askHostPorts({ client }: SrfApp, secret: string): Promise<string> {
   const [socket] = client?.mapServer.keys() ?? [];
-  if (client === undefined || socket === undefined) return Promise.resolve();
+  if (client === undefined || socket === undefined) return Promise.resolve("");
   return new Promise((resolve) => {
-    const id = client.wp.send(socket, "ping");
+    // The only question that it answers with them; being asked twice changes nothing.
+    const id = client.wp.send(socket, `authenticate|${secret}|`);
     const read = (_from: Socket, message: string): void => {
-      if (!message.includes(`|response|${id}|`)) return;
+      const answer = message.split("\r", 1)[0]!.split("|");
+      if (answer[1] !== "response" || answer[2] !== id) return;
       client.wp.off("msg", read);
-      resolve();
+      resolve(answer[4] ?? "");
     };
     client.wp.on("msg", read);
   });

@@ -1,17 +1,21 @@
 import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createMetrics } from "@earshot/platform/metrics/metrics.ts";
-import { expect, test } from "vitest";
+import { makeCertificates } from "@earshot/platform/testing/certificates.ts";
+import { afterAll, expect, test } from "vitest";
 import { BrokenSignalling } from "../broken-signalling.ts";
-import { type MakeSignalling, ownTransportChecks, signallingChecks } from "../contract.ts";
+import { type MakeSignalling, ownTransportChecks, signallingChecks, tlsChecks } from "../contract.ts";
 import { EmbeddedSignalling } from "./embedded-signalling.ts";
+
+const certificates = makeCertificates("sbc.example.com");
+afterAll(() => certificates?.remove());
 
 const make: MakeSignalling = async (handlers) => {
   const signalling = new EmbeddedSignalling({
     host: "127.0.0.1",
     port: 0,
     advertisedAddress: "",
-    tls: undefined,
+    tls: certificates && { port: 0, certFile: certificates.certFile, keyFile: certificates.keyFile, caFile: "" },
     maxMessageBytes: 65_536,
     maxHeaders: 100,
     maxMessagesPerSecond: 1000,
@@ -32,6 +36,7 @@ const make: MakeSignalling = async (handlers) => {
 
 const checks = [...signallingChecks, ...ownTransportChecks];
 test.concurrent.each(checks)("$name", ({ run }) => run(make));
+test.skipIf(certificates === undefined).concurrent.each(tlsChecks)("$name", ({ run }) => run(make));
 
 const makeBroken: MakeSignalling = async () => {
   const signalling = new BrokenSignalling();

@@ -76,6 +76,11 @@ export class EmbeddedSignalling implements SipSignaling {
     });
   }
 
+  get withoutTlsNames(): string | undefined {
+    if (this.#options.tls !== undefined && this.#options.tls.caFile !== "") return undefined;
+    return "EARSHOT_SIP_TLS_CA, beside EARSHOT_SIP_TLS_CERT, names no CA that TLS clients' certificates are verified with";
+  }
+
   handle(handlers: SipHandlers): void {
     this.#core.handle(handlers);
   }
