@@ -176,6 +176,8 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
   it("plays a call: opens at ?t, follows word by word, obeys the keys, and a clicked word", async () => {
     const { page, problems } = await visit({ liveCalls: 0 });
     await signIn(page);
+    let fetched = 0;
+    page.on("request", (request) => request.url().endsWith("/recording") && fetched++);
     await page.goto("/calls/call-1000?t=28");
     const time = page.locator(".player-time");
     await soon(() => time.textContent()).toMatch(/^0:28/);
@@ -189,9 +191,12 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     await page.locator(".word", { hasText: "contract." }).first().click();
     await soon(() => page.locator(".word.now").textContent()).toContain("contract.");
     const at = await time.textContent();
+    // Who only reads has not listened, and is not on the audit log.
+    expect(fetched).toBe(0);
     await page.keyboard.press("Space");
     await page.getByRole("button", { name: "Pause" }).waitFor();
     await soon(() => time.textContent()).not.toBe(at);
+    expect(fetched).toBeGreaterThan(0);
     await page.keyboard.press("Space");
     await page.getByRole("button", { name: "Play", exact: true }).waitFor();
     expect(problems).toEqual([]);

@@ -107,6 +107,7 @@ export function fakeSettings(): FakeSettings {
         actor: index % 3 === 0 ? "system" : "admin@localhost",
         ...[
           { action: "call.listen.start", subject: "call-1004", details: {} },
+          { action: "call.recording.listen", subject: "call-1003", details: { source: "192.0.2.30" } },
           {
             action: "trunk.change",
             subject: "0a69ea95-74d4-4e87-b29a-f27fb4c378c0",
@@ -122,7 +123,7 @@ export function fakeSettings(): FakeSettings {
             subject: "letter-9",
             details: { topic: "transcripts.v1", key: "call-1001", errorCode: "timeout" },
           },
-        ][index % 5],
+        ][index % 6],
       })),
       queue: [
         letter(0, now - 130_000, { topic: "transcripts.v1", group: "ingest", errorCode: "event_schema_newer", key: "call-1003" }),

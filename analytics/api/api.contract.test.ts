@@ -5,6 +5,7 @@ import { systemClock } from "@earshot/platform/clock/clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
 import { createPresence } from "@earshot/platform/operations/presence.ts";
+import { EarshotError } from "@earshot/proto/errors.ts";
 import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -523,6 +524,62 @@ describe("a recording", () => {
     expect((await get(undefined, { headers: { "if-none-match": etag } })).status).toBe(304);
     expect((await get("bytes=0-1", { headers: { "if-range": etag } })).status).toBe(206);
     expect((await get("bytes=0-1", { headers: { "if-range": '"other"' } })).status).toBe(200);
+  });
+
+  describe("that is listened to", () => {
+    const path = "/api/v1/calls/heard/recording";
+    const heard = async (tenant = api.tenants.first) =>
+      (await api.directory.auditLog(tenant, 1, 100)).data.filter(({ action }) => action.startsWith("call.recording.")).reverse();
+    const of = (subject: string) => (entry: { subject: string }) => entry.subject === subject;
+    const listen = async (more: Parameters<TestApi["request"]>[1] = {}, query = "") => {
+      const answer = await api.request(`${path}${query}`, more);
+      await answer.arrayBuffer();
+      return answer;
+    };
+
+    beforeAll(async () => {
+      const { first } = api.tenants;
+      const { key } = await api.objects.put(first, "recordings/heard.wav", content);
+      const recording = { objectKey: key, bytes: content.length, durationMs: 100, sampleRate: 8000, channels: 2 };
+      api.calls.keep(first, { detail: exampleCall("heard"), recording });
+    });
+
+    test("is on the tenant's audit log, once for a person or key, whatever ranges a player asks for; looking at it is not listening", async () => {
+      const { cookie } = await api.login("supervisor@example.test");
+      await listen({ cookie, method: "HEAD" });
+      await listen({ cookie, headers: { range: "bytes=1000-" } });
+      await listen({ key: api.keys.second });
+      expect((await heard()).filter(of("heard"))).toEqual([]);
+      // As a player and its seeking ask, some of them at once.
+      await Promise.all(["bytes=900-", "bytes=0-", "bytes=10-19"].map((range) => listen({ cookie, headers: { range } })));
+      await listen({ cookie });
+      const { headers } = await listen({ headers: { range: "bytes=500-" } });
+      await listen({ cookie }, "?download=1");
+      const source = "127.0.0.1";
+      expect((await heard()).filter(of("heard"))).toMatchObject([
+        { actor: "supervisor@example.test", action: "call.recording.listen", details: { source } },
+        { actor: "key:EARSHOT_ADMIN_API_KEY", action: "call.recording.listen", details: { source } },
+        { actor: "supervisor@example.test", action: "call.recording.download", details: { source } },
+      ]);
+      const { cookie: admin } = await api.login("first@example.test");
+      expect((await listen({ cookie: admin, headers: { "if-none-match": headers.get("etag")! } })).status).toBe(304);
+      const shown = (await (await api.request("/api/v1/audit?perPage=1")).json()) as { data: unknown[] };
+      expect(shown.data).toMatchObject([{ actor: "first@example.test", action: "call.recording.listen", subject: "heard" }]);
+      expect((await heard(api.tenants.second)).filter(of("heard"))).toEqual([]);
+    });
+
+    test("is not handed over where the entry cannot be written", async () => {
+      const unavailable = new EarshotError("unavailable", "database_unavailable", "The relational database does not answer.");
+      const once = vi.spyOn(api.directory, "auditOnce").mockRejectedValueOnce(unavailable);
+      try {
+        const answer = await api.request(path, { headers: { range: "bytes=0-9" } });
+        expect(answer.status).toBe(503);
+        expect(answer.headers.get("content-disposition")).toBeNull();
+        expect(await errorOf(answer)).toMatchObject({ code: "database_unavailable" });
+      } finally {
+        once.mockRestore();
+      }
+    });
   });
 
   test("that is not there says why", async () => {

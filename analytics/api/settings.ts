@@ -94,6 +94,14 @@ export const apiSettings = {
     describe: "How long a client may take to send its request (seconds).",
     atLimit: "The connection is closed.",
   }),
+  listeningMinutes: setting({
+    env: "EARSHOT_LISTENING_MINUTES",
+    schema: z.coerce.number().min(0).max(1440),
+    default: 10,
+    describe:
+      "Requests for one call's recording, by one person or key from one address, count as one listening on the audit log for so long (minutes).",
+    atLimit: "The next request is written as another listening.",
+  }),
   extensionsPerTenant: setting({
     env: "EARSHOT_EXTENSIONS",
     schema: whole(1, 1_000_000),

@@ -78,6 +78,9 @@ export type StoredSettings = { tenant: TenantRow; trunks: (Trunk & { createdAtMs
 /** Looks at a tenant's settings as a change leaves them; what it throws undoes the change. */
 export type SettingsCheck = (settings: StoredSettings) => void;
 
+/** `actor` as in access/identity.ts. */
+export type AuditEntry = { actor: string; action: string; subject: string; details: Record<string, unknown> };
+
 /** Relational store (PostgreSQL, row-level security): tenants, people, access, settings, audit. */
 export interface DirectoryStore extends Component {
   /** First start: one tenant, its administrator, one trunk that admits loopback. Returns the one-time password where it made one. */
@@ -123,13 +126,15 @@ export interface DirectoryStore extends Component {
   savePhraseRule(tenant: TenantId, rule: PhraseRule): Promise<PhraseRule>;
   deletePhraseRule(tenant: TenantId, id: string): Promise<boolean>;
 
-  audit(tenant: TenantId, entry: { actor: string; action: string; subject: string; details: Record<string, unknown> }): Promise<void>;
+  audit(tenant: TenantId, entry: AuditEntry): Promise<void>;
+  /** Not written where an entry alike was less than `withinMs` ago, also when several processes ask at once. */
+  auditOnce(tenant: TenantId, entry: AuditEntry, withinMs: number): Promise<void>;
   auditLog(
     tenant: TenantId,
     page: number,
     perPage: number,
   ): Promise<{
-    data: { id: string; at: Date; actor: string; action: string; subject: string; details: Record<string, unknown> }[];
+    data: ({ id: string; at: Date } & AuditEntry)[];
     total: number;
   }>;
 }

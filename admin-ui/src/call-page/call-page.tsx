@@ -167,11 +167,12 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
         </div>
       </header>
       <section className="call-wave" aria-label="Recording">
+        {/* Nothing is fetched before somebody plays: what is fetched is on the audit log as listened to. */}
         {/* biome-ignore lint/a11y/useMediaCaption: the transcript below is the caption */}
         <audio
           ref={player.audio}
           src={call.recording === null ? undefined : `/api/v1/calls/${encodeURIComponent(call.id)}/recording`}
-          preload="metadata"
+          preload="none"
         />
         {call.recording === null ? (
           <p className="note">

@@ -51,7 +51,7 @@ export function usePlayer(durationMs: number, startMs: number): Player {
     if (element === null) return;
     let frame = 0;
     const run = () => {
-      tell(element.currentTime * 1000);
+      tell(positionMs());
       frame = requestAnimationFrame(run);
     };
     const events: Record<string, () => void> = {
@@ -64,7 +64,7 @@ export function usePlayer(durationMs: number, startMs: number): Player {
       pause: () => {
         setPlaying(false);
         cancelAnimationFrame(frame);
-        wanted.current = element.currentTime * 1000;
+        wanted.current = positionMs();
       },
       // A place asked for before the file was known: go there now.
       loadedmetadata: () => {
@@ -83,7 +83,7 @@ export function usePlayer(durationMs: number, startMs: number): Player {
       cancelAnimationFrame(frame);
       for (const [name, listener] of Object.entries(events)) element.removeEventListener(name, listener);
     };
-  }, [tell]);
+  }, [tell, positionMs]);
   return useMemo(
     () => ({
       audio,

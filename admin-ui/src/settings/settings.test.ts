@@ -66,6 +66,8 @@ describe("the audit log in words", () => {
   it("leads to the call, names no bare id, and shows an action it does not know as it is", () => {
     const listen = entry("call.listen.start", {}, "call-9");
     expect([deedOf(listen), callOf(listen), changesOf(listen)]).toEqual(["Began to listen", "call-9", []]);
+    const heard = entry("call.recording.listen", { source: "192.0.2.9" }, "call-9");
+    expect([deedOf(heard), callOf(heard), changesOf(heard)]).toEqual(["Listened to the recording", "call-9", [["source", "192.0.2.9"]]]);
     const begin = entry("session.begin", { source: "192.0.2.9" });
     expect([deedOf(begin), callOf(begin), subjectOf(begin), changesOf(begin)]).toEqual(["Signed in", null, "", [["source", "192.0.2.9"]]]);
     expect(deedOf(entry("moon.eclipse", {}))).toBe("moon.eclipse");

@@ -1,4 +1,7 @@
-/** GET and HEAD /calls/{id}/recording: the WAV file, with ranges (RFC 9110 section 14), so that a player can seek. */
+/**
+ * GET and HEAD /calls/{id}/recording: the WAV file, with ranges (RFC 9110 section 14), so that a player can seek. Nobody listens unseen: the
+ * audit entry is written before the first byte is handed over, and where it cannot be written there is nothing to hear.
+ */
 import { Readable } from "node:stream";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { z } from "zod";
@@ -9,7 +12,7 @@ import type { Api, ApiContext } from "../context.ts";
 import { callParameter } from "./calls.ts";
 
 export function recordingRoutes(api: Api, context: ApiContext): void {
-  const { calls, liveCalls, objectStore } = context;
+  const { calls, liveCalls, objectStore, directory, settings } = context;
   api.route({
     method: ["GET", "HEAD"],
     url: "/calls/:id/recording",
@@ -22,7 +25,7 @@ export function recordingRoutes(api: Api, context: ApiContext): void {
       produces: ["audio/wav"],
     },
     handler: async (request, reply) => {
-      const { tenant } = who(request);
+      const { tenant, actor } = who(request);
       const { id } = request.params;
       const recording = await calls.recording(tenant.id, id);
       // Stored keys begin with the tenant; the object store adds it by itself, so that no key reaches another tenant's objects.
@@ -36,17 +39,23 @@ export function recordingRoutes(api: Api, context: ApiContext): void {
         });
       }
       const etag = `"${object.sha256}"`;
+      const isKept = request.headers["if-none-match"]?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag) === true;
+      const ifRange = request.headers["if-range"];
+      const range = ifRange === undefined || ifRange === etag ? byteRange(request.headers.range, object.bytes) : "whole";
+      const isDownload = request.query.download === true;
+      // What the client has kept already is played from there: 304 is listening too.
+      if (request.method === "GET" && (isKept || range !== "unsatisfiable")) {
+        const entry = { actor, action: isDownload ? "call.recording.download" : "call.recording.listen", subject: id };
+        await directory.auditOnce(tenant.id, { ...entry, details: { source: request.ip } }, settings.listeningMinutes * 60_000);
+      }
       const fileName = `${id.replace(/[^A-Za-z0-9._-]/g, "_")}.wav`;
       void reply
         .header("accept-ranges", "bytes")
         .header("etag", etag)
         .header("cache-control", "private, no-cache")
         .header("content-type", "audio/wav")
-        .header("content-disposition", `${request.query.download === true ? "attachment" : "inline"}; filename="${fileName}"`);
-      if (request.headers["if-none-match"]?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag))
-        return reply.status(304).send();
-      const ifRange = request.headers["if-range"];
-      const range = ifRange === undefined || ifRange === etag ? byteRange(request.headers.range, object.bytes) : "whole";
+        .header("content-disposition", `${isDownload ? "attachment" : "inline"}; filename="${fileName}"`);
+      if (isKept) return reply.status(304).send();
       if (range === "unsatisfiable") {
         void reply
           .removeHeader("content-disposition")

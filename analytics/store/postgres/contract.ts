@@ -265,6 +265,22 @@ export function directoryStoreContract(name: string, separate: boolean, subject:
       expect(page.data.map((entry) => entry.action)).toEqual(["act-2", "act-1"]);
     });
 
+    test("what is audited once is written once within its time, also at once, and apart for each that differs", async () => {
+      const entry = { actor: "a", action: "hear", subject: "once", details: { source: "192.0.2.1" } };
+      const written = async () => (await store.auditLog(second, 1, 100)).data.filter(({ subject }) => subject === "once").length;
+      await Promise.all(Array.from({ length: 5 }, () => store.auditOnce(second, entry, 60_000)));
+      expect(await written()).toBe(1);
+      const others = [{ actor: "b" }, { action: "fetch" }, { details: { source: "192.0.2.2" } }];
+      for (const other of others) for (let i = 0; i < 2; i++) await store.auditOnce(second, { ...entry, ...other }, 60_000);
+      expect(await written()).toBe(4);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await store.auditOnce(second, entry, 1);
+      expect(await written()).toBe(5);
+      await store.auditOnce(first, entry, 60_000);
+      expect((await store.auditLog(first, 1, 1)).data[0]?.subject).toBe("once");
+      expect(await written()).toBe(5);
+    });
+
     describe("trunks of several tenants", () => {
       const claims = { sourceNetworks: [], tlsPeers: [], requestUsers: [], requestHosts: [] };
       const flags = { enabled: true, lenientSiprec: false, acceptWithoutMetadata: true, maxCalls: 0, requireSrtp: false, queue: "" };

@@ -7,7 +7,7 @@ import type { Extension, PhraseRule, Trunk } from "@earshot/proto/api/administra
 import { EarshotError } from "@earshot/proto/errors.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import type { ClientBase, ClientConfig, Pool, QueryResultRow } from "pg";
-import type { DirectoryStore, NewUser, SessionRow, SettingsCheck, StoredSettings, TenantRow, UserRow } from "../port.ts";
+import type { AuditEntry, DirectoryStore, NewUser, SessionRow, SettingsCheck, StoredSettings, TenantRow, UserRow } from "../port.ts";
 import { bootstrapDirectory, insertTenant } from "./bootstrap.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { type StoredExtension, type StoredTenant, type StoredUser, toExtension, toTenant, toUser } from "./rows.ts";
@@ -41,7 +41,7 @@ export function createDirectoryStore(options: DirectoryStoreOptions): PostgresDi
 }
 
 type StoredKey = { id: string; name: string; prefix: string; created_at: Date; last_used_at: Date | null };
-type StoredAudit = { id: string; at: Date; actor: string; action: string; subject: string; details: Record<string, unknown> };
+type StoredAudit = { id: string; at: Date } & AuditEntry;
 type Named = { id: string; name: string };
 
 export class PostgresDirectoryStore implements DirectoryStore {
@@ -270,18 +270,22 @@ export class PostgresDirectoryStore implements DirectoryStore {
     return this.#delete(tenant, "phrase_rules", id);
   }
 
-  async audit(
-    tenant: TenantId,
-    entry: { actor: string; action: string; subject: string; details: Record<string, unknown> },
-  ): Promise<void> {
-    await this.#rows(tenant, "insert into earshot.audit (tenant_id, at, actor, action, subject, details) values ($1, $2, $3, $4, $5, $6)", [
-      tenant,
-      new Date(this.#options.clock.now()),
-      entry.actor,
-      entry.action,
-      entry.subject,
-      JSON.stringify(entry.details),
-    ]);
+  audit(tenant: TenantId, entry: AuditEntry): Promise<void> {
+    return this.withTenant(tenant, (db) => this.#writeEntry(db, tenant, entry));
+  }
+
+  auditOnce(tenant: TenantId, entry: AuditEntry, withinMs: number): Promise<void> {
+    const { actor, action, subject, details } = entry;
+    return this.withTenant(tenant, async (db) => {
+      // Of two requests at once the second sees the first's entry.
+      await db.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [JSON.stringify([tenant, actor, action, subject])]);
+      const { rowCount } = await db.query(
+        `select from earshot.audit
+         where tenant_id = $1 and subject = $2 and at > $3 and actor = $4 and action = $5 and details = $6 limit 1`,
+        [tenant, subject, new Date(this.#options.clock.now() - withinMs), actor, action, JSON.stringify(details)],
+      );
+      if (rowCount === 0) await this.#writeEntry(db, tenant, entry);
+    });
   }
 
   auditLog(tenant: TenantId, page: number, perPage: number) {
@@ -293,6 +297,17 @@ export class PostgresDirectoryStore implements DirectoryStore {
       const counted = await db.query<{ total: number }>("select count(*)::int as total from earshot.audit where tenant_id = $1", [tenant]);
       return { data: rows, total: counted.rows[0]?.total ?? 0 };
     });
+  }
+
+  async #writeEntry(db: ClientBase, tenant: TenantId, { actor, action, subject, details }: AuditEntry): Promise<void> {
+    await db.query("insert into earshot.audit (tenant_id, at, actor, action, subject, details) values ($1, $2, $3, $4, $5, $6)", [
+      tenant,
+      new Date(this.#options.clock.now()),
+      actor,
+      action,
+      subject,
+      JSON.stringify(details),
+    ]);
   }
 
   #open(): Connection {

@@ -21,6 +21,8 @@ const sentences: Record<string, string> = {
   "call.listen.start": "Began to listen",
   "call.listen.stop": "Stopped listening",
   "call.pause": "Paused the recording",
+  "call.recording.download": "Downloaded the recording",
+  "call.recording.listen": "Listened to the recording",
   "call.resume": "Resumed the recording",
   "call.speakers": "Corrected who is who",
   "call.stop": "Stopped the recording",
