@@ -101,9 +101,12 @@ it("names only settings that exist", () => {
       else if (!ofTheFiles.has(name)) expect(settings, `${path} names ${name}`).toContain(name);
 });
 
-/** Helm is a binary that no package registry of this project carries: where it is not on the machine the rendering is not tested. */
+/** Where Helm is not on the machine the rendering is not tested; `.ci/run` builds one. */
 const helm = process.env.HELM_BIN ?? "helm";
 const canRender = spawnSync(helm, ["version"]).status === 0;
+it.runIf(process.env.REQUIRE_SERVERS === "1")("helm is on the machine", () => {
+  expect(canRender).toBe(true);
+});
 
 describe.skipIf(!canRender)("the chart, rendered by helm", () => {
   const render = (...args: string[]) => {
@@ -126,6 +129,7 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
   type Port = { name: string; port?: number; containerPort?: number };
   type Spec = {
     ports?: Port[];
+    replicas?: number;
     template?: { spec: { hostNetwork?: boolean; securityContext: { runAsNonRoot: boolean }; containers: Container[] } };
   };
 
@@ -174,6 +178,16 @@ describe.skipIf(!canRender)("the chart, rendered by helm", () => {
       "gateway.autoscaling.enabled=true,pipeline.autoscaling.enabled=true,api.autoscaling.enabled=true,api.ingress.enabled=true,gateway.network=pod",
     );
     expect(all.filter(({ kind }) => kind === "HorizontalPodAutoscaler")).toHaveLength(3);
+    const replicas = (documents: typeof all) =>
+      documents.filter(({ spec }) => spec?.template !== undefined).map(({ metadata, spec }) => `${metadata.name} ${spec.replicas}`);
+    // An upgrade must not take away what an autoscaler has added.
+    expect(replicas(all).sort()).toEqual([
+      "x-analytics-api undefined",
+      "x-analytics-ingest 2",
+      "x-media-pipeline undefined",
+      "x-sip-gateway undefined",
+    ]);
+    expect(replicas(render())).toContain("x-sip-gateway 2");
     expect(all.filter(({ kind }) => kind === "Ingress")).toHaveLength(1);
     expect(all.find(({ kind }) => kind === "StatefulSet")!.spec.template!.spec.hostNetwork).toBeUndefined();
   });

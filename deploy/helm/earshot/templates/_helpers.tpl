@@ -62,6 +62,13 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{/* The number of pods, where no autoscaler has it: every upgrade would take it back from one. */}}
+{{- define "earshot.replicas" -}}
+{{- if not (and .autoscaling .autoscaling.enabled) }}
+replicas: {{ .replicas }}
+{{- end }}
+{{- end }}
+
 {{- define "earshot.disruption" -}}
 ---
 apiVersion: policy/v1
