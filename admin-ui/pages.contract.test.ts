@@ -8,6 +8,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type FakeApi, startFakeApi } from "./dev/fake-api.ts";
+import { longScript, scripted } from "./dev/fake-calls.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const missing = !existsSync(executablePath);
@@ -78,6 +79,30 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
       return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`));
     }, rules);
   };
+
+  /** The words that are marked as being heard. */
+  const wordNow = (page: Page) =>
+    page.evaluate(() => [...(CSS.highlights.get("word-now") ?? [])].map((range) => (range as Range).toString()).join(" "));
+
+  async function clickWord(page: Page, word: string): Promise<void> {
+    const box = await page
+      .locator(".has-words", { hasText: word })
+      .first()
+      .evaluate((words, text) => {
+        const walk = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
+        while (walk.nextNode() !== null) {
+          const from = walk.currentNode.textContent?.indexOf(text) ?? -1;
+          if (from < 0) continue;
+          const range = document.createRange();
+          range.setStart(walk.currentNode, from);
+          range.setEnd(walk.currentNode, from + text.length);
+          const { x, y, width, height } = range.getBoundingClientRect();
+          return { x: x + width / 2, y: y + height / 2 };
+        }
+        throw new Error(`no word ${text}`);
+      }, word);
+    await page.mouse.click(box.x, box.y);
+  }
 
   it("lets one in by keyboard, says why not with a wrong password, and keeps what was typed", async () => {
     const { page } = await visit();
@@ -181,15 +206,15 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     await page.goto("/calls/call-1000?t=28");
     const time = page.locator(".player-time");
     await soon(() => time.textContent()).toMatch(/^0:28/);
-    await soon(() => page.locator(".word.now").textContent()).toContain("November.");
+    await soon(() => wordNow(page)).toBe("November.");
     await page.keyboard.press("ArrowRight");
     await soon(() => time.textContent()).toMatch(/^0:33/);
     await page.keyboard.press("p");
     await soon(() => time.textContent()).toMatch(/^0:29/);
     await page.keyboard.press("n");
     await soon(() => time.textContent()).toMatch(/^0:(38|39)/);
-    await page.locator(".word", { hasText: "contract." }).first().click();
-    await soon(() => page.locator(".word.now").textContent()).toContain("contract.");
+    await clickWord(page, "contract.");
+    await soon(() => wordNow(page)).toBe("contract.");
     const at = await time.textContent();
     // Who only reads has not listened, and is not on the audit log.
     expect(fetched).toBe(0);
@@ -199,6 +224,60 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
     expect(fetched).toBeGreaterThan(0);
     await page.keyboard.press("Space");
     await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it("opens two hours of talk at the moment asked for, with all words in the page, and plays on from there", async () => {
+    const { page, problems } = await visit({ liveCalls: 0, pastCalls: 1, longTurns: 3000 });
+    await signIn(page);
+    const { segments } = scripted("call-long", longScript(3000));
+    const turn = (place: number) => page.locator(`[data-segment="${segments[place]!.segmentId}"]`);
+    const inView = (place: number) =>
+      turn(place).evaluate((line) => {
+        const [box, view] = [line.getBoundingClientRect(), line.closest(".call-words")!.getBoundingClientRect()];
+        return box.top >= view.top && box.bottom <= view.bottom;
+      });
+    await page.goto(`/calls/call-long?t=${segments[2500]!.startMs / 1000}`);
+    await soon(() => page.locator(".turn.shown").getAttribute("data-segment")).toBe(segments[2500]!.segmentId);
+    await soon(() => page.locator(".turn").count()).toBe(3000);
+    expect(await inView(2500)).toBe(true);
+    expect(await page.locator(".call-words").textContent()).toContain(segments[10]!.text);
+    await page.keyboard.press("n");
+    await soon(() => page.locator(".turn.shown").last().getAttribute("data-segment")).toBe(segments[2501]!.segmentId);
+    await page.keyboard.press("Space");
+    await soon(() => wordNow(page)).not.toBe("");
+    await page.keyboard.press("Space");
+    // From one end to the other, and what is found lies where it is shown.
+    await page.getByRole("slider", { name: "Position in the recording" }).press("Home");
+    await page.keyboard.press("n");
+    await soon(() => inView(0)).toBe(true);
+    expect(await fits(page)).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
+  it("draws one turn when one more is spoken, however long the call is up", async () => {
+    const { page, problems } = await visit({ liveCalls: 0, pastCalls: 1, longTurns: 1500, speed: 2 });
+    await signIn(page);
+    await page.goto("/live/live-long");
+    const turns = () => page.locator(".turn").count();
+    await soon(turns).toBeGreaterThan(1470);
+    const count = await turns();
+    // React keeps what an element was last drawn with at the element: a turn that is drawn again has another.
+    const drawnAgain = (mark: boolean) =>
+      page.evaluate((first) => {
+        const drawn = (line: Element) =>
+          (line as unknown as Record<string, unknown>)[Object.keys(line).find((key) => key.startsWith("__reactProps"))!];
+        const kept = window as unknown as { drawn?: Map<Element, unknown> };
+        const now = new Map([...document.querySelectorAll(".turn")].map((line) => [line, drawn(line)]));
+        if (first) kept.drawn = now;
+        return [...now].filter(([line, props]) => props === undefined || kept.drawn?.get(line) !== props).length;
+      }, mark);
+    expect(await drawnAgain(true)).toBe(0);
+    await soon(turns).toBeGreaterThan(count + 1);
+    const fresh = (await turns()) - count;
+    // The new ones, and the last one before them, whose words settled and got their sentiment.
+    expect(await drawnAgain(false)).toBeLessThanOrEqual(fresh + 2);
+    expect(await page.getByRole("button", { name: "Back to live" }).count()).toBe(0);
     expect(problems).toEqual([]);
   });
 

@@ -40,6 +40,12 @@ export const badLine: readonly Line[] = [
 
 export const scripts = [billing, service, badLine];
 
+/** A long call: the dispute told clause by clause, over and over; 3,000 turns last some two hours and have 17,000 words. */
+export function longScript(turns: number): readonly Line[] {
+  const clauses = billing.flatMap(([speaker, text, mood]) => text.split(/(?<=[.,?]) /).map((clause): Line => [speaker, clause, mood]));
+  return Array.from({ length: turns }, (_, index) => clauses[index % clauses.length] as Line);
+}
+
 const msPerWord = 330;
 const pauseMs = 620;
 
@@ -293,11 +299,13 @@ export function makeCall(id: string, seed: number, startedAt: number, script: re
 /** Loudness of one side: words swell and fall, pauses are nearly still. */
 function peaksOf(segments: readonly Segment[], leg: number, durationMs: number): string {
   const bytes = Buffer.alloc(Math.ceil(durationMs / 20));
+  const words = segments.filter((segment) => segment.leg === leg).flatMap((segment) => segment.words);
+  let next = 0;
   for (let index = 0; index < bytes.length; index += 1) {
     const at = index * 20;
-    const word = segments
-      .find((segment) => segment.leg === leg && segment.startMs <= at && at < segment.endMs)
-      ?.words.find((each) => each.startMs <= at && at < each.endMs);
+    while ((words[next]?.endMs ?? Number.POSITIVE_INFINITY) <= at) next += 1;
+    const here = words[next];
+    const word = here !== undefined && here.startMs <= at ? here : undefined;
     const swell =
       word === undefined
         ? 0.015

@@ -1,4 +1,5 @@
-import type { CallDetail, LedgerStage } from "@earshot/proto/api/calls.ts";
+import type { CallDetail, LedgerStage, LineQuality } from "@earshot/proto/api/calls.ts";
+import { memo, useMemo } from "react";
 import { speakerName, speakerReasonText } from "../format/words.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
 import { Bar } from "../frame/skeleton.tsx";
@@ -14,8 +15,11 @@ interface Props {
   onShow: (atMs: number, segmentId?: string) => void;
 }
 
+const noLines: LineQuality[] = [];
+
 /** One column to scroll, nothing behind tabs: what matters, measures, alerts, line, ledger. */
-export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
+export const CallColumn = memo(function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
+  const byLeg = useMemo(() => Map.groupBy(call.lineQuality, (line) => line.leg), [call.lineQuality]);
   return (
     <aside className="call-column" aria-label="About this call">
       <section>
@@ -31,7 +35,7 @@ export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
         <AlertList alerts={call.alerts} none="No phrase rule was met." onShow={onShow} />
       </section>
       <section>
-        <h2>Line quality, every 5 s</h2>
+        <h2>Line quality</h2>
         {call.lineQuality.length === 0 ? (
           <p className="faint small">The call was too short to be measured, or no audio came.</p>
         ) : (
@@ -39,7 +43,7 @@ export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
             <LineChart
               key={leg.index}
               leg={leg}
-              points={call.lineQuality.filter((line) => line.leg === leg.index)}
+              points={byLeg.get(leg.index) ?? noLines}
               durationMs={call.durationMs ?? 0}
               onSeek={onShow}
             />
@@ -75,7 +79,7 @@ export function CallColumn({ call, ledger, ledgerError, onShow }: Props) {
       </section>
     </aside>
   );
-}
+});
 
 function Fact({ label, value, code = false }: { label: string; value: string; code?: boolean }) {
   if (value === "") return null;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { billing, scripted } from "../../dev/fake-calls.ts";
+import { billing, lineAt, scripted } from "../../dev/fake-calls.ts";
+import { lineSteps } from "./line-steps.ts";
 import { columnPeaks, readPeaks } from "./peaks.ts";
 import { segmentAt, segmentsAt, turnFrom } from "./word-clock.ts";
 
@@ -35,5 +36,21 @@ describe("the waveform's columns", () => {
     expect([...columnPeaks(peaks, 2)].map((peak) => peak.toFixed(1))).toEqual(["1.0", "0.2"]);
     expect([...columnPeaks(peaks, 8)].map((peak) => peak.toFixed(1))).toEqual(["0.0", "0.0", "1.0", "1.0", "0.2", "0.2", "0.0", "0.0"]);
     expect([...columnPeaks(new Uint8Array(0), 2)]).toEqual([0, 0]);
+  });
+});
+
+describe("the steps of the line chart", () => {
+  const points = Array.from({ length: 1440 }, (_, index) => ({ ...lineAt(0, index * 5000, false), mos: index === 777 ? 1.5 : 4.3 }));
+
+  it("are the measures themselves where they are few", () => {
+    expect(lineSteps(points.slice(0, 160), 160).map(({ worst }) => worst)).toEqual(points.slice(0, 160));
+  });
+
+  it("are the worst of several where they are many, without a gap", () => {
+    const steps = lineSteps(points, 160);
+    expect(steps).toHaveLength(160);
+    expect(steps.filter(({ worst }) => worst.mos === 1.5).map(({ worst }) => worst.fromMs)).toEqual([777 * 5000]);
+    expect(steps.slice(1).every((step, index) => step.fromMs === steps[index]!.toMs)).toBe(true);
+    expect(steps.at(-1)!.toMs).toBe(1440 * 5000);
   });
 });

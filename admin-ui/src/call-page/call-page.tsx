@@ -15,7 +15,7 @@ import { ErrorNote } from "../frame/error-note.tsx";
 import { Bar } from "../frame/skeleton.tsx";
 import { useSwapSpeakers } from "../live-call/swap-speakers.ts";
 import { AttentionMark } from "../marks/small-marks.tsx";
-import { showSegment } from "../transcript/alerts-by-segment.ts";
+import type { TranscriptHandle } from "../transcript/transcript.tsx";
 import { CallColumn } from "./call-column.tsx";
 import { FollowingTranscript } from "./following-transcript.tsx";
 import { PlayerBar } from "./player-bar.tsx";
@@ -90,7 +90,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
   const [params] = useSearchParams();
   const notify = useNotify();
   const swap = useSwapSpeakers(call);
-  const words = useRef<HTMLDivElement>(null);
+  const words = useRef<TranscriptHandle>(null);
   const wantedMs = Math.max(0, Number(params.get("t") ?? 0) * 1000 || 0);
   const lengthMs = call.recording?.durationMs ?? call.durationMs ?? 0;
   const player = usePlayer(lengthMs, wantedMs);
@@ -99,7 +99,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
   const show = useCallback(
     (atMs: number, segmentId?: string) => {
       seek(atMs);
-      showSegment(words.current, segmentId, atMs);
+      words.current?.show(atMs, segmentId);
     },
     [seek],
   );
@@ -188,7 +188,7 @@ function Loaded({ call, segments = noSegments, segmentsError, ledger, ledgerErro
           </>
         )}
       </section>
-      <FollowingTranscript ref={words} call={call} segments={ordered} error={segmentsError} player={player} />
+      <FollowingTranscript ref={words} call={call} segments={ordered} error={segmentsError} player={player} beginsAtMs={wantedMs} />
       <CallColumn call={call} ledger={ledger} ledgerError={ledgerError} onShow={show} />
     </div>
   );

@@ -14,7 +14,7 @@ import { CallDuration } from "../live-connection/call-duration.tsx";
 import { listenTo, useConnection, useListening, useLiveCall, useLiveTranscript } from "../live-connection/live-connection.ts";
 import type { BoardCall } from "../live-connection/live-store.ts";
 import { AttentionMark } from "../marks/small-marks.tsx";
-import { showSegment } from "../transcript/alerts-by-segment.ts";
+import type { TranscriptHandle } from "../transcript/transcript.tsx";
 import { LiveFacts } from "./live-facts.tsx";
 import { LiveReasons } from "./live-reasons.tsx";
 import { LiveTranscript } from "./live-transcript.tsx";
@@ -40,12 +40,12 @@ function LiveCall({ call }: { call: BoardCall }) {
   const { segments, loading, error } = useLiveTranscript(call.id);
   const connection = useConnection();
   const [params] = useSearchParams();
-  const words = useRef<HTMLDivElement>(null);
-  const show = useCallback((atMs: number, segmentId?: string) => void showSegment(words.current, segmentId, atMs), []);
+  const words = useRef<TranscriptHandle>(null);
+  const show = useCallback((atMs: number, segmentId?: string) => void words.current?.show(atMs, segmentId), []);
   const wanted = params.get("t");
   const arrived = segments.length > 0;
   useEffect(() => {
-    if (wanted !== null && arrived) showSegment(words.current, undefined, Number(wanted) * 1000);
+    if (wanted !== null && arrived) words.current?.show(Number(wanted) * 1000);
   }, [wanted, arrived]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -1,15 +1,14 @@
 import type { Segment } from "@earshot/proto/api/calls.ts";
 import ArrowDownward from "@mui/icons-material/ArrowDownwardOutlined";
-import { type Ref, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type Ref, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { speakerName } from "../format/words.ts";
 import { ErrorNote } from "../frame/error-note.tsx";
 import { Bar } from "../frame/skeleton.tsx";
 import type { BoardCall } from "../live-connection/live-store.ts";
-import { alertsBySegment } from "../transcript/alerts-by-segment.ts";
-import { Turn } from "../transcript/turn.tsx";
+import { Transcript, type TranscriptHandle } from "../transcript/transcript.tsx";
 
 interface Props {
-  ref: Ref<HTMLDivElement>;
+  ref: Ref<TranscriptHandle>;
   call: BoardCall;
   segments: readonly Segment[];
   loading: boolean;
@@ -21,13 +20,11 @@ const nearEnd = 48;
 
 /** The words as they come. It follows the call until somebody scrolls up; the pill leads back. */
 export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
-  const scroller = useRef<HTMLDivElement>(null);
-  useImperativeHandle(ref, () => scroller.current as HTMLDivElement);
+  const scroller = useRef<HTMLElement>(null);
   const [following, setFollowing] = useState(true);
   const follows = useRef(true);
   const lastTop = useRef(0);
-  const list = useRef<HTMLOListElement>(null);
-  const alerts = useMemo(() => alertsBySegment(call.alerts), [call.alerts]);
+  const content = useRef<HTMLDivElement>(null);
   // new words are the reason to scroll
   useLayoutEffect(() => {
     const box = scroller.current;
@@ -41,7 +38,7 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
       if (follows.current) box.scrollTop = box.scrollHeight;
     });
     observer.observe(box);
-    if (list.current !== null) observer.observe(list.current);
+    if (content.current !== null) observer.observe(content.current);
     return () => observer.disconnect();
   }, []);
   const onScroll = () => {
@@ -62,8 +59,14 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
   };
   return (
     <div className="live-words">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: without a pointer it is scrolled by the arrow keys */}
-      <section className="live-scroll" aria-label="Transcript" ref={scroller} onScroll={onScroll} tabIndex={0}>
+      <section
+        className={following ? "live-scroll follows" : "live-scroll"}
+        aria-label="Transcript"
+        ref={scroller}
+        onScroll={onScroll}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: without a pointer it is scrolled by the arrow keys
+        tabIndex={0}
+      >
         {error !== null && (
           <div style={{ padding: 16 }}>
             <ErrorNote
@@ -88,16 +91,9 @@ export function LiveTranscript({ ref, call, segments, loading, error }: Props) {
             <p>Words appear here while they are spoken, the agent's to the left and the caller's to the right.</p>
           </div>
         )}
-        <ol className="transcript" ref={list}>
-          {segments.map((segment, index) => (
-            <Turn
-              key={segment.segmentId}
-              segment={segment}
-              continued={segments[index - 1]?.speaker === segment.speaker}
-              alerts={alerts.get(segment.segmentId)}
-            />
-          ))}
-        </ol>
+        <div ref={content}>
+          <Transcript ref={ref} segments={segments} alerts={call.alerts} />
+        </div>
       </section>
       {!following && (
         <button type="button" className="back-to-live" onClick={backToLive}>

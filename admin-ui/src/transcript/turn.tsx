@@ -1,11 +1,10 @@
 import type { Alert, Segment } from "@earshot/proto/api/calls.ts";
-import { Fragment, memo } from "react";
+import { memo } from "react";
 import { toneOf } from "../format/sentiment.ts";
-import { duration, spokenDuration } from "../format/time.ts";
+import { duration } from "../format/time.ts";
 import { speakerName } from "../format/words.ts";
 import { AlertIcon } from "../marks/alert-icon.tsx";
 import { ToneShape } from "../marks/sentiment-mark.tsx";
-import "./transcript.css";
 
 interface Props {
   segment: Segment;
@@ -22,21 +21,18 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
   const words = segment.words.length > 0 && onSeek !== undefined ? segment.words : null;
   return (
     <li className={`turn ${segment.speaker} ${continued ? "continued" : ""}`} data-segment={segment.segmentId} data-start={segment.startMs}>
-      <span className="turn-time">
-        {onSeek === undefined ? (
-          duration(segment.startMs)
-        ) : (
-          <button
-            type="button"
-            className="plain-button"
-            onClick={() => onSeek(segment.startMs)}
-            title={`Play from ${spokenDuration(segment.startMs)}`}
-          >
-            <span className="sr-only">Play from </span>
-            {duration(segment.startMs)}
-          </button>
-        )}
-      </span>
+      {onSeek === undefined ? (
+        <span className="turn-time">{duration(segment.startMs)}</span>
+      ) : (
+        <button
+          type="button"
+          className="turn-time plain-button"
+          onClick={() => onSeek(segment.startMs)}
+          aria-label={`Play from ${duration(segment.startMs)}`}
+        >
+          {duration(segment.startMs)}
+        </button>
+      )}
       <div className="turn-body">
         <span className={continued ? "sr-only" : "turn-name"}>
           {speakerName[segment.speaker]}
@@ -47,7 +43,9 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
             </span>
           )}
         </span>
-        <p className={`turn-text tone-edge-${segment.sentiment === null ? "none" : tone} ${segment.final ? "" : "partial"}`}>
+        <p
+          className={`turn-text tone-edge-${segment.sentiment === null ? "none" : tone} ${segment.final ? "" : "partial"} ${words === null ? "" : "has-words"}`}
+        >
           {segment.error !== "" ? (
             <span className="turn-missing">Not recognised: {segment.error.replace(/^[a-z_]+: /, "")}</span>
           ) : words === null ? (
@@ -56,19 +54,7 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
               {!segment.final && <span className="sr-only"> (still speaking)</span>}
             </>
           ) : (
-            // Words are found by their times; one listener on the list takes the clicks.
-            words.map((word, index) => (
-              // a word is its place
-              <Fragment key={index}>
-                <span
-                  className={word.confidence !== null && word.confidence < 0.5 ? "word unsure" : "word"}
-                  data-at={word.startMs}
-                  data-to={word.endMs}
-                >
-                  {word.text}
-                </span>{" "}
-              </Fragment>
-            ))
+            <Words words={words} />
           )}
           {segment.lostMs > 0 && (
             <span className="turn-lost" title="Audio inside these words that never arrived">
@@ -88,3 +74,29 @@ export const Turn = memo(function Turn({ segment, continued, alerts, onSeek }: P
     </li>
   );
 });
+
+/** The words with one space between them, as `word-ranges` reads them; only what the engine was unsure of has an element of its own. */
+function Words({ words }: { words: Segment["words"] }) {
+  const pieces: { text: string; unsure: boolean }[] = [];
+  for (const { text, confidence } of words) {
+    const unsure = confidence !== null && confidence < 0.5;
+    const last = pieces.at(-1);
+    if (last === undefined) pieces.push({ text, unsure });
+    else if (!last.unsure && !unsure) last.text += ` ${text}`;
+    else if (!last.unsure) {
+      last.text += " ";
+      pieces.push({ text, unsure });
+    } else if (!unsure) pieces.push({ text: ` ${text}`, unsure });
+    else pieces.push({ text: " ", unsure: false }, { text, unsure });
+  }
+  return pieces.map(({ text, unsure }, index) =>
+    unsure ? (
+      // a piece is its place
+      <span key={index} className="unsure">
+        {text}
+      </span>
+    ) : (
+      text
+    ),
+  );
+}
