@@ -5,6 +5,7 @@ const exclude = [...configDefaults.exclude, "**/dist/**", "data/**"];
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./deploy/setup/retried-tests.ts"],
     projects: [
       {
         test: {
@@ -25,7 +26,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
-          // Real calls in real time beside whatever else the machine does: what fails once is played once more, and the report says so.
+          // Real calls in real time beside whatever else the machine does: what fails once is played once more, and told at the end of the run.
           retry: 1,
         },
       },
