@@ -114,9 +114,10 @@ export function createAnalytics(options: AnalyticsOptions): Analytics {
     log,
     metrics,
     sweepMinutes: settings.store.retentionSweepMinutes,
+    unendedHours: settings.store.unendedCallHours,
   });
-  const ownsFirstPartition = async (owns: boolean): Promise<void> => {
-    await Promise.all([calls.settles(owns), retention.sweeps(owns)]);
+  const ownsFirstPartition = async (isOurs: (() => boolean) | undefined): Promise<void> => {
+    await Promise.all([calls.settles(isOurs), retention.sweeps(isOurs)]);
   };
   const ingest = createIngest({ eventLog, store: calls, log, metrics, clock, settings: settings.store, ownsFirstPartition });
   const rulesOf = (tenant: TenantId) => directory.phraseRules(tenant);

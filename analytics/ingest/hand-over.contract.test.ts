@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@earshot/platform/clock/clock.ts";
+import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import { readSettings } from "@earshot/platform/config/settings.ts";
 import { createEmbeddedEventLog } from "@earshot/platform/event-log/embedded.ts";
 import { silentLog } from "@earshot/platform/log/log.ts";
@@ -12,7 +13,7 @@ import { callQuery } from "@earshot/proto/api/calls.ts";
 import { type Event, encodeEvent } from "@earshot/proto/event.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import { allTopics } from "@earshot/proto/topics.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
 import { exampleCall } from "../store/clickhouse/contract.ts";
 import { startClickHouseFront } from "../store/clickhouse/testing/clickhouse-front.ts";
@@ -69,6 +70,53 @@ test("calls that move from one ingest to another in the middle are stored whole 
     await Promise.all([one.store.stop(5000), two.store.stop(5000)]);
   } finally {
     await eventLog.stop(5000);
+    await front.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}, 60_000);
+
+test("a process that stood still while it settled stops there: a call that another one settles meanwhile stands once", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "earshot-settle-hand-over-"));
+  const front = await startClickHouseFront({ directory });
+  const clock = new ManualClock();
+  const { store: settings } = readSettings({ store: storeSettings }, {}).values;
+  const instance = async () => {
+    const store = createClickHouseCallStore({ url: front.url, log: silentLog, metrics: createMetrics(), clock, settings, settles: false });
+    await store.start();
+    return store;
+  };
+  const [stale, next] = [await instance(), await instance()];
+  try {
+    await stale.write(exampleCall("t1", "once", clock.now() - 30_000));
+    clock.advance(600_000);
+    let isOurs = true;
+    await stale.settles(() => isOurs);
+    await next.settles(() => true);
+    const connection = { stale: stale.connection(), next: next.connection() };
+    const execute = { stale: connection.stale.execute, next: connection.next.execute };
+    const resumed = Promise.withResolvers<void>();
+    const settled = Promise.withResolvers<void>();
+    // The one stands still after its first statement; the other, which has the partition now, is halfway when it goes on.
+    vi.spyOn(connection.stale, "execute").mockImplementationOnce(async (...statement) => {
+      await execute.stale(...statement);
+      isOurs = false;
+      void next.settle().then(settled.resolve, settled.reject);
+      await resumed.promise;
+    });
+    const staleEnded = Promise.withResolvers<void>();
+    vi.spyOn(connection.next, "execute").mockImplementation(async (...statement) => {
+      if (statement[0].startsWith("DELETE FROM calls_open")) {
+        resumed.resolve();
+        await staleEnded.promise;
+      }
+      await execute.next(...statement);
+    });
+    await expect(stale.settle().finally(staleEnded.resolve)).rejects.toMatchObject({ code: "settling_given_up" });
+    await settled.promise;
+    expect((await next.listCalls(tenantId("t1"), callQuery.parse({}), "UTC")).data.map(({ id }) => id)).toEqual(["once"]);
+    expect(await next.connection().query("SELECT toUInt32(count()) AS rows FROM calls", {})).toEqual([{ rows: 1 }]);
+  } finally {
+    await Promise.all([stale.stop(5000), next.stop(5000)]);
     await front.stop();
     rmSync(directory, { recursive: true, force: true });
   }

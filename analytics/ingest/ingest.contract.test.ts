@@ -137,6 +137,7 @@ describe("ingest", () => {
   it("stores nothing of a partition that another process may have, as the event log says", async () => {
     let subscriber: SubscribeOptions | undefined;
     const written: string[] = [];
+    const told: ((() => boolean) | undefined)[] = [];
     const ingest = createIngest({
       eventLog: {
         subscribe: async (options: SubscribeOptions) => {
@@ -149,6 +150,7 @@ describe("ingest", () => {
       metrics: createMetrics(),
       clock: systemClock,
       settings: { ...settings, ingestBatchMs: 5 },
+      ownsFirstPartition: async (isOurs) => void told.push(isOurs),
     });
     await ingest.start();
     const record = (partition: number, callId: string) => {
@@ -165,6 +167,14 @@ describe("ingest", () => {
     await subscriber!.revoked?.([2], "lost");
     await expect(subscriber!.handle(record(2, "gone"))).rejects.toMatchObject({ code: "partition_given_up" });
     expect(written).toEqual(["before", "ours"]);
+    // Who settles and sweeps for all is told by the same word.
+    let isFirstOurs = true;
+    await subscriber!.assigned?.([0], () => isFirstOurs);
+    expect(told.map((word) => word?.())).toEqual([true]);
+    isFirstOurs = false;
+    expect(told.map((word) => word?.())).toEqual([false]);
+    await subscriber!.revoked?.([0], "lost");
+    expect(told.at(-1)).toBeUndefined();
     await ingest.stop(1000);
   });
 

@@ -29,8 +29,11 @@ export type IngestOptions = {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly settings: Pick<SettingsOf<typeof storeSettings>, "ingestBatchRows" | "ingestBatchMs">;
-  /** Of all processes that store, the one with the first partition of calls does what one alone may do; told when this one takes or gives it. */
-  readonly ownsFirstPartition?: (owns: boolean) => Promise<void>;
+  /**
+   * Of all processes that store, the one with the first partition of calls does what one alone may do: told when this one takes it, and with
+   * undefined when it has given it up. `isOurs` of the event log is false before that where this process stood still.
+   */
+  readonly ownsFirstPartition?: (isOurs: (() => boolean) | undefined) => Promise<void>;
 };
 
 export type Ingest = Component & {
@@ -93,11 +96,11 @@ export function createIngest(options: IngestOptions): Ingest {
         handle,
         async assigned(partitions, isOurs) {
           for (const partition of partitions) ours.set(partition, isOurs);
-          if (partitions.includes(0)) await options.ownsFirstPartition?.(true);
+          if (partitions.includes(0)) await options.ownsFirstPartition?.(isOurs);
         },
         async revoked(partitions) {
           for (const partition of partitions) ours.delete(partition);
-          if (partitions.includes(0)) await options.ownsFirstPartition?.(false);
+          if (partitions.includes(0)) await options.ownsFirstPartition?.(undefined);
           store.release();
         },
       });

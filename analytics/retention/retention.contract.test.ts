@@ -10,7 +10,7 @@ import { createFileObjectStore } from "@earshot/platform/object-store/file.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { platformSettings } from "@earshot/platform/settings.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import { decodeEvent, type Event } from "@earshot/proto/event.ts";
+import { decodeEvent, type Event, encodeEvent } from "@earshot/proto/event.ts";
 import { type TenantId, tenantId } from "@earshot/proto/ids.ts";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type ClickHouseCallStore, createClickHouseCallStore } from "../store/clickhouse/call-store.ts";
@@ -93,6 +93,7 @@ function retention(changed: Partial<Parameters<typeof createRetention>[0]> = {})
     log: silentLog,
     metrics,
     sweepMinutes: 60,
+    unendedHours: 24,
     ...changed,
   });
 }
@@ -121,7 +122,7 @@ const afterwards = everything.filter((one) => !one.startsWith("forgets old"));
 
 test("what a tenant keeps no longer goes with its recording, and is on the tenant's audit; nobody else's goes", async () => {
   const one = retention();
-  await one.sweeps(true);
+  await one.sweeps(() => true);
   expect(await kept()).toEqual(everything);
   expect(await one.sweep()).toBe(1);
   expect(await kept()).toEqual(afterwards);
@@ -132,46 +133,88 @@ test("what a tenant keeps no longer goes with its recording, and is on the tenan
   await one.stop(1000);
 });
 
-test("a call whose end never came is ended by name when it is kept no longer, and swept; not one that was heard of lately, nor another tenant's", async () => {
-  const withoutEnd = (id: TenantId, call: string, daysAgo: number) =>
-    exampleCall(id, call, clock.now() - daysAgo * dayMs).filter(({ payload }) => payload.case !== "callEnded");
-  for (const { id } of rows) await store.write([...withoutEnd(id, "lost", 31), ...withoutEnd(id, "lost-young", 20)]);
+const withoutEnd = (id: TenantId, call: string, daysAgo: number) =>
+  exampleCall(id, call, clock.now() - daysAgo * dayMs).filter(({ payload }) => payload.case !== "callEnded");
+const toldSoFar = () =>
+  told.map(({ topic, key, event: { tenantId: of, payload } }) => [
+    topic,
+    of.split("-")[0],
+    key,
+    payload.case === "callCommand" ? payload.value.command.case : payload.case,
+  ]);
+
+test("a call whose end never came is asked for and, where no gateway has it, ended by name, however long its tenant keeps calls", async () => {
+  for (const { id } of rows) await store.write([...withoutEnd(id, "lost", 31), ...withoutEnd(id, "held", 2)]);
   const lastHeardMs = clock.now();
   clock.advance(dayMs + 1);
-  await store.write(withoutEnd(tenants.forgets, "long", 32));
+  await store.write(withoutEnd(tenants.keeps, "young", 1));
   const one = retention();
-  await one.sweeps(true);
-  // The two that had ended; a log that takes nothing keeps none of them.
+  await one.sweeps(() => true);
+  // A log that takes nothing is not waited for.
   logIsFull = true;
-  expect(await one.sweep()).toBe(2);
+  await one.sweep();
   expect(told).toEqual([]);
   logIsFull = false;
-  expect(await one.sweep()).toBe(0);
-  expect(told.map(({ topic, key, event }) => [topic, key, event.tenantId, event.id])).toEqual([
-    ["calls.v1", "lost", tenants.forgets, "lost-ended-by-retention"],
-  ]);
+  await one.sweep();
+  expect(toldSoFar()).toEqual(["keeps", "forgets"].flatMap((of) => ["lost", "held"].map((call) => ["commands.v1", of, call, "report"])));
+  told = [];
+  clock.advance(300_000);
+  await one.sweep();
+  expect(told).toEqual([]);
+  // As the gateway that has it answers.
+  for (const { id: tenant } of rows) {
+    const legs = exampleCall(tenant, "held", 0).flatMap(({ payload }) => (payload.case === "callStarted" ? payload.value.legs : []));
+    const value = { legs, reason: "asked" };
+    const answer = {
+      id: "held-updated-9",
+      tenantId: tenant,
+      callId: "held",
+      occurredAtMs: clock.now(),
+      payload: { case: "callUpdated" as const, value },
+    };
+    await store.write([decodeEvent(encodeEvent(answer))]);
+  }
+  clock.advance(300_000);
+  await one.sweep();
+  expect(toldSoFar()).toEqual(["keeps", "forgets"].map((of) => ["calls.v1", of, "lost", "callEnded"]));
   // As ingest does it.
   await store.write(told.map(({ event }) => event));
-  expect(await store.getCall(tenants.forgets, "lost")).toMatchObject({
-    termination: "gateway_lost",
-    terminationDetail: expect.stringContaining("never told"),
-    endedAt: new Date(lastHeardMs).toISOString(),
-  });
-  expect((await store.getCall(tenants.forgets, "long"))?.endedAt).toBeNull();
+  for (const { id } of rows) {
+    expect(await store.getCall(id, "lost")).toMatchObject({
+      termination: "gateway_lost",
+      terminationDetail: expect.stringContaining("never told"),
+      endedAt: new Date(lastHeardMs).toISOString(),
+    });
+    expect((await store.getCall(id, "held"))?.endedAt).toBeNull();
+  }
+  expect((await store.getCall(tenants.keeps, "young"))?.endedAt).toBeNull();
   // Not before it rests: its last words may still be on their way.
   expect(await one.sweep()).toBe(0);
   clock.advance(10 * 60_000);
   await store.settle();
   expect(await one.sweep()).toBe(1);
-  expect(told).toHaveLength(1);
   expect(await store.getCall(tenants.forgets, "lost")).toBeUndefined();
-  for (const [id, call] of [
-    [tenants.keeps, "lost"],
-    [tenants.keeps, "lost-young"],
-    [tenants.forgets, "lost-young"],
-    [tenants.forgets, "long"],
-  ] as const)
-    expect((await store.getCall(id, call))?.endedAt, `${id} ${call}`).toBeNull();
+  expect(await store.getCall(tenants.keeps, "lost")).toBeDefined();
+  await one.stop(1000);
+});
+
+test("a process that stood still, and whose partition may be another's, deletes, ends and asks for nothing more", async () => {
+  await store.write(withoutEnd(tenants.forgets, "lost", 31));
+  clock.advance(dayMs + 1);
+  let isOurs = true;
+  const one = retention({
+    calls: {
+      ...store,
+      expiredCalls: async (...asked) => {
+        const expired = await store.expiredCalls(...asked);
+        isOurs = false;
+        return expired;
+      },
+    },
+  });
+  await one.sweeps(() => isOurs);
+  expect(await one.sweep()).toBe(0);
+  expect([told, audited, await kept()]).toEqual([[], [], everything]);
   await one.stop(1000);
 });
 
@@ -185,7 +228,7 @@ test("a recording that cannot be deleted keeps its call, and keeps nobody else's
     },
   };
   const one = retention({ objectStore });
-  await one.sweeps(true);
+  await one.sweeps(() => true);
   expect(await one.sweep()).toBe(1);
   expect(await kept()).toEqual(afterwards);
   isAway = false;
@@ -206,7 +249,7 @@ test("a deletion that is cut off is finished by the next sweep", async () => {
     },
   };
   const one = retention({ calls });
-  await one.sweeps(true);
+  await one.sweeps(() => true);
   expect(await one.sweep()).toBe(0);
   expect(await kept()).toEqual(everything.filter((each) => each !== "forgets old.wav"));
   cutOff = false;
@@ -220,10 +263,10 @@ test("sweeps a minute after it takes the task, and not once it has given it up",
   await one.start();
   clock.advance(3 * 60_000);
   expect(await one.sweep()).toBe(0);
-  await one.sweeps(true);
+  await one.sweeps(() => true);
   clock.advance(61_000);
   await vi.waitFor(() => expect(audited).toHaveLength(1), 5000);
-  await one.sweeps(false);
+  await one.sweeps(undefined);
   await store.write(exampleCall(tenants.forgets, "older", clock.now() - 40 * dayMs));
   await store.settle();
   clock.advance(3 * 3_600_000);

@@ -1,4 +1,4 @@
-/** Takes calls away that their tenant keeps no longer: recordings first, then every row. One that never ended is ended first. */
+/** Takes calls away that their tenant keeps no longer: recordings first, then every row. And ends calls whose end never came, whatever is kept. */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
 import type { EventLog } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
@@ -6,19 +6,22 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import type { ObjectStore } from "@earshot/platform/object-store/port.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
-import { encodeEvent } from "@earshot/proto/event.ts";
+import { type EventInit, encodeEvent } from "@earshot/proto/event.ts";
 import type { TenantId } from "@earshot/proto/ids.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import type { CallRetention, DirectoryStore, TenantRow } from "../store/port.ts";
 
-const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 const firstSweepMs = 60_000;
 /** Between two batches other tenants and new calls get their turn. */
 const callsAtOnce = 2000;
 /** A tenant that shortens its retention by years: the rest goes at the next sweep. */
 const batchesPerSweep = 25;
-/** A call without an end of which nothing was heard for so long is on no gateway any more: none keeps one for longer than EARSHOT_SIP_MAX_CALL_MS. */
-const silentForMs = dayMs;
+/** A gateway that has a call answers for it within this; one that is cut off from the event log for so long has been given up (EARSHOT_GATEWAY_LOST_MS). */
+const answerMs = 600_000;
+
+const reportCall = { case: "report" as const, value: {} };
 
 export type RetentionOptions = {
   readonly directory: Pick<DirectoryStore, "tenants" | "audit">;
@@ -29,11 +32,16 @@ export type RetentionOptions = {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly sweepMinutes: number;
+  /** How long nothing may be heard of a call that has no end. */
+  readonly unendedHours: number;
 };
 
 export type Retention = Component & {
-  /** Takes or gives up the sweeping: of several processes one alone sweeps. Given up, what was under way has ended when this resolves. */
-  sweeps(on: boolean): Promise<void>;
+  /**
+   * Takes the sweeping, for as long as `isOurs`: of several processes one alone sweeps. undefined gives it up; what was under way has ended when
+   * this resolves.
+   */
+  sweeps(isOurs: (() => boolean) | undefined): Promise<void>;
   /** Sweeps now, once. @returns calls that went */
   sweep(): Promise<number>;
 };
@@ -43,31 +51,29 @@ export type Retention = Component & {
  * again at the next sweep, and keeps no other tenant's calls.
  */
 export function createRetention(options: RetentionOptions): Retention {
-  const { directory, calls, objectStore, eventLog, clock, log, metrics, sweepMinutes } = options;
+  const { directory, calls, objectStore, eventLog, clock, log, metrics, sweepMinutes, unendedHours } = options;
   const deleted = metrics.counter("earshot_retention_calls_deleted_total", "Calls deleted because their tenant keeps them no longer.");
-  const failures = metrics.counter(
-    "earshot_retention_failures_total",
-    "Sweeps of a tenant's expired calls that failed and are tried again.",
-  );
-  const ended = metrics.counter(
-    "earshot_retention_calls_ended_total",
-    "Calls older than their tenant keeps them whose end never came, ended.",
-  );
+  const failures = metrics.counter("earshot_retention_failures_total", "Sweeps of a tenant's calls that failed and are tried again.");
+  const ended = metrics.counter("earshot_retention_calls_ended_total", "Calls whose end never came, ended.");
   let cancel = () => {};
   let cancelFirst = () => {};
-  let isOn = false;
+  let isOurs = (): boolean => false;
+  /** By tenant, the calls that gateways have been asked for: when (monotonic), and what was known of the call then. */
+  const asked = new Map<TenantId, Map<string, { readonly atMs: number; readonly changedAtMs: number }>>();
   let sweeping: Promise<unknown> = Promise.resolve();
   let busy = false;
   let erasedOnDay = -1;
   let hidden = 0;
 
-  async function sweepTenant({ id, retentionDays }: TenantRow): Promise<number> {
+  async function deleteExpired({ id, retentionDays }: TenantRow): Promise<number> {
     const beforeMs = clock.now() - retentionDays * dayMs;
     let gone = 0;
-    for (let batch = 0; batch < batchesPerSweep && isOn; batch++) {
+    for (let batch = 0; batch < batchesPerSweep && isOurs(); batch++) {
       const expired = await calls.expiredCalls(id, beforeMs, callsAtOnce);
       if (expired.length === 0) break;
-      for (const { objectKeys } of expired) for (const key of objectKeys) await deleteObject(id, key);
+      // What its tenant keeps for longer since this process stood still is another one's to know.
+      for (const { objectKeys } of expired) for (const key of objectKeys) if (isOurs()) await deleteObject(id, key);
+      if (!isOurs()) break;
       await calls.deleteCalls(
         id,
         expired.map(({ callId }) => callId),
@@ -75,7 +81,6 @@ export function createRetention(options: RetentionOptions): Retention {
       gone += expired.length;
       deleted.inc(expired.length);
     }
-    await endUnended(id, beforeMs);
     if (gone === 0) return 0;
     const details = { calls: gone, retentionDays, before: new Date(beforeMs).toISOString() };
     await directory.audit(id, { actor: "retention", action: "calls.delete", subject: id, details });
@@ -84,32 +89,44 @@ export function createRetention(options: RetentionOptions): Retention {
   }
 
   /**
-   * Told to everybody, like any other end; once it is stored the call is settled, and goes at one of the next sweeps. Without its start, which the
-   * store has: nothing is to be judged anew of a call that is so old. A log that takes nothing now is not waited for; the next sweep tells it again.
+   * A quiet call is not over: whichever gateway has it is asked first, and its answer is an event like any other. Only a call that nobody answered
+   * for is ended, told to everybody like any other end, without its start, which the store has. A log that takes nothing now is not waited for;
+   * the next sweep tells it again.
    */
-  async function endUnended(tenant: TenantId, beforeMs: number): Promise<void> {
+  async function endUnended(tenant: TenantId): Promise<void> {
+    const silent = await calls.unendedCalls(tenant, clock.now() - unendedHours * hourMs, callsAtOnce);
+    const before = asked.get(tenant);
+    const now: typeof before = new Map();
+    asked.set(tenant, now);
     let told = 0;
-    for (const { callId, changedAtMs } of await calls.unendedCalls(tenant, beforeMs, clock.now() - silentForMs, callsAtOnce)) {
-      const event = encodeEvent({
-        id: `${callId}-ended-by-retention`,
-        tenantId: tenant,
-        callId,
-        occurredAtMs: clock.now(),
-        payload: {
-          case: "callEnded",
-          value: {
-            endedAtMs: changedAtMs,
-            termination: "gateway_lost",
-            detail: "Its end was never told; this is the last that was heard of it.",
-          },
-        },
-      });
-      if (!isOn || !eventLog.append(topics.calls.name, callId, event, () => isOn)) break;
-      told++;
+    for (const { callId, changedAtMs } of silent) {
+      const question = before?.get(callId);
+      if (question?.changedAtMs !== changedAtMs) {
+        if (
+          !tell(topics.commands.name, tenant, callId, "asked", { case: "callCommand", value: { actor: "retention", command: reportCall } })
+        )
+          continue;
+        now.set(callId, { atMs: clock.monotonicMs(), changedAtMs });
+        continue;
+      }
+      now.set(callId, question);
+      if (clock.monotonicMs() - question.atMs < answerMs) continue;
+      const end = {
+        endedAtMs: changedAtMs,
+        termination: "gateway_lost",
+        detail: "Its end was never told; this is the last that was heard of it.",
+      };
+      if (tell(topics.calls.name, tenant, callId, "ended", { case: "callEnded", value: end })) told++;
     }
     if (told === 0) return;
     ended.inc(told);
-    log.info({ tenantId: tenant, calls: told }, "Calls whose end never came, and that are kept no longer, were ended");
+    log.info({ tenantId: tenant, calls: told }, "Calls whose end never came, and that no gateway has, were ended");
+  }
+
+  /** @returns whether the log took it */
+  function tell(topic: string, tenant: TenantId, callId: string, what: string, payload: EventInit["payload"]): boolean {
+    const event = { id: `${callId}-${what}-by-retention`, tenantId: tenant, callId, occurredAtMs: clock.now(), payload };
+    return isOurs() && eventLog.append(topic, callId, encodeEvent(event), isOurs);
   }
 
   async function deleteObject(tenant: TenantId, key: string): Promise<void> {
@@ -127,17 +144,21 @@ export function createRetention(options: RetentionOptions): Retention {
   async function sweep(): Promise<number> {
     let gone = 0;
     for (const tenant of await directory.tenants()) {
-      if (tenant.retentionDays === 0 || !isOn) continue;
+      if (!isOurs()) break;
       try {
-        gone += await sweepTenant(tenant);
+        if (tenant.retentionDays > 0) gone += await deleteExpired(tenant);
+        await endUnended(tenant.id);
       } catch (error) {
         failures.inc();
-        log.warn({ err: error, tenantId: tenant.id }, "Expired calls could not be deleted; tried again at the next sweep");
+        log.warn(
+          { err: error, tenantId: tenant.id },
+          "A tenant's expired and unended calls could not be swept; tried again at the next sweep",
+        );
       }
     }
     hidden += gone;
     const day = Math.floor(clock.now() / dayMs);
-    if (hidden > 0 && day !== erasedOnDay && isOn) {
+    if (hidden > 0 && day !== erasedOnDay && isOurs()) {
       // It rewrites what it touches: once a day.
       await calls.eraseDeleted();
       erasedOnDay = day;
@@ -147,7 +168,7 @@ export function createRetention(options: RetentionOptions): Retention {
   }
 
   const run = (): void => {
-    if (busy || !isOn) return;
+    if (busy || !isOurs()) return;
     busy = true;
     sweeping = sweep()
       .catch((error: unknown) => log.warn({ err: error }, "Expired calls could not be looked for; tried again at the next sweep"))
@@ -163,13 +184,13 @@ export function createRetention(options: RetentionOptions): Retention {
     },
     async stop() {
       cancel();
-      await this.sweeps(false);
+      await this.sweeps(undefined);
     },
-    async sweeps(on) {
-      isOn = on;
+    async sweeps(whileOurs) {
+      isOurs = whileOurs ?? (() => false);
       cancelFirst();
       // Soon, and not in the rush of a start: a process that never runs for a whole interval must sweep too.
-      if (on) cancelFirst = clock.after(Math.min(firstSweepMs, sweepMinutes * 60_000), run);
+      if (whileOurs !== undefined) cancelFirst = clock.after(Math.min(firstSweepMs, sweepMinutes * 60_000), run);
       else await sweeping;
     },
     sweep,

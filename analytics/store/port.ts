@@ -37,8 +37,8 @@ export interface CallStore extends Component {
 export interface CallRetention {
   /** Settled calls of a tenant that began before a time (Unix ms), the oldest first. */
   expiredCalls(tenant: TenantId, beforeMs: number, most: number): Promise<ExpiredCall[]>;
-  /** Calls of a tenant that began before a time (Unix ms), have no end, and have not changed since `silentSinceMs`; the oldest first. */
-  unendedCalls(tenant: TenantId, beforeMs: number, silentSinceMs: number, most: number): Promise<UnendedCall[]>;
+  /** Calls of a tenant that have no end, and of which nothing new is known since `silentSinceMs` (Unix ms); the oldest first. */
+  unendedCalls(tenant: TenantId, silentSinceMs: number, most: number): Promise<UnendedCall[]>;
   /** Every row of these calls. Cut off in between, the calls are expired still. */
   deleteCalls(tenant: TenantId, ids: readonly string[]): Promise<void>;
   /** Takes off the disk what was deleted before. Dear: it rewrites every part that has such rows. */

@@ -106,8 +106,16 @@ export const storeSettings = {
     env: "EARSHOT_RETENTION_SWEEP_MINUTES",
     schema: z.coerce.number().min(0.01).max(1440),
     default: 60,
-    describe: "how often calls are looked for that their tenant keeps no longer, in minutes",
+    describe: "how often calls are looked for that their tenant keeps no longer, or whose end never came, in minutes",
     atLimit: "up to 50000 calls of a tenant go at once, the rest at the next sweep",
+  }),
+  unendedCallHours: setting({
+    env: "EARSHOT_UNENDED_CALL_HOURS",
+    schema: z.coerce.number().min(0.01).max(8760),
+    default: 24,
+    describe: "how long nothing new may be known of a call whose end never came, in hours, however long its tenant keeps calls",
+    atLimit:
+      "the gateways are asked for the call; where none has answered that it is up by the next look (EARSHOT_RETENTION_SWEEP_MINUTES), and not before ten minutes, it is ended as gateway_lost",
   }),
   ingestBatchRows: setting({
     env: "EARSHOT_INGEST_BATCH_ROWS",

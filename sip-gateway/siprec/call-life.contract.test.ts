@@ -76,6 +76,26 @@ test("a stop by command ends the session with a BYE and a named termination, onc
   expect([under.gateway.liveCalls(), under.media.usedPairs]).toEqual([0, 0]);
 });
 
+test("asked for a call, the gateway that has it says that it is up, though nothing has changed; of one that it has not it says nothing", async () => {
+  under = await GatewayUnderTest.start();
+  const client = await under.client();
+  await client.start();
+  const report = { actor: "retention", command: { case: "report" as const, value: {} } };
+  under.command("another", report);
+  under.command(onlyCall(), report, "another-tenant");
+  expect(under.calls("callUpdated")).toEqual([]);
+  under.command(onlyCall(), report);
+  under.command(onlyCall(), report);
+  expect(under.calls("callUpdated").map(({ reason, legs }) => [reason, legs.length])).toEqual([
+    ["asked", 2],
+    ["asked", 2],
+  ]);
+  const call = onlyCall();
+  await client.bye();
+  under.command(call, report);
+  expect(under.calls("callUpdated")).toHaveLength(2);
+});
+
 test("pause and resume by command reach every leg, also one that is added meanwhile", async () => {
   under = await GatewayUnderTest.start();
   const client = await under.client();

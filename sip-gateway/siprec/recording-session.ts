@@ -237,10 +237,12 @@ export class RecordingSession {
 
   /** Publishes what changed since the last event, if anything did. */
   publishChanges(reason: string): void {
+    if (this.#fingerprint() !== this.#published) this.#publishState(reason);
+  }
+
+  #publishState(reason: string): void {
     if (this.#state !== "up") return;
-    const fingerprint = this.#fingerprint();
-    if (fingerprint === this.#published) return;
-    this.#published = fingerprint;
+    this.#published = this.#fingerprint();
     const { events, clock } = this.#context;
     events.publish(this.match.entry.tenant, this.id, `updated-${++this.#updates}`, clock.now(), {
       case: "callUpdated",
@@ -267,6 +269,9 @@ export class RecordingSession {
       case "setLegSpeakers":
         for (const { leg, speaker } of command.command.value.legs) this.#legs[leg]?.correct(speaker);
         break;
+      case "report":
+        this.#publishState("asked");
+        return;
       default:
         return;
     }

@@ -40,8 +40,11 @@ export type ClickHouseCallStore = CallStore &
     connection(): ColumnStoreConnection;
     /** Moves the calls that rest to the settled ones now, as happens every half minute. */
     settle(): Promise<void>;
-    /** Takes or gives up the moving of calls that rest; given up, what was under way has ended when this resolves. */
-    settles(on: boolean): Promise<void>;
+    /**
+     * Takes the moving of calls that rest, for as long as `isOurs`: two processes at it would settle a call twice. undefined gives it up; what was
+     * under way has ended when this resolves.
+     */
+    settles(isOurs: (() => boolean) | undefined): Promise<void>;
     /** Why reads and writes fail, in words for the status page; undefined while they do not. Looked at every half minute where nobody asks. */
     readonly fault: string | undefined;
     /** What works less well than it could (replicas that are away, tables made on an older server), in words for the status page; else undefined. */
@@ -59,7 +62,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
   ]);
   let cancelSettling = () => {};
   let cancelForgetting = () => {};
-  let settles = options.settles ?? true;
+  let mayBeSettled: (() => boolean) | undefined = (options.settles ?? true) ? () => true : undefined;
   let settling: Promise<unknown> = Promise.resolve();
   let fault: string | undefined;
   let trouble: string | undefined;
@@ -110,11 +113,11 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       opened = { connection, query, search, states, writer };
       let busy = false;
       let sumsMadeOnDay = -1;
-      const settleAll = async () => {
-        await settle(writer);
+      const settleAll = async (isOurs: () => boolean) => {
+        await settle(writer, isOurs);
         const day = Math.floor(clock.now() / dayMs);
         // Tables of an older server have none.
-        if (search === bloomFilterSearch || day === sumsMadeOnDay) return;
+        if (search === bloomFilterSearch || day === sumsMadeOnDay || !isOurs()) return;
         await makeMissingSums(connection);
         sumsMadeOnDay = day;
       };
@@ -123,7 +126,7 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         busy = true;
         settling = watched(async () => {
           trouble = connection.cluster === undefined ? undefined : await replicaTrouble(connection);
-          await (settles ? settleAll() : connection.command("SELECT 1"));
+          await (mayBeSettled?.() ? settleAll(mayBeSettled) : connection.command("SELECT 1"));
         })
           .catch((error: unknown) => log.warn({ err: error }, "calls could not be settled"))
           .finally(() => {
@@ -139,12 +142,12 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
       await closing?.connection.close();
     },
     connection: () => store().connection,
-    settle: () => settle(store().writer),
+    settle: () => settle(store().writer, mayBeSettled ?? (() => true)),
     release: () => opened?.states.clear(),
-    async settles(on: boolean) {
-      if (on && !settles) opened?.writer.settlesAnew();
-      settles = on;
-      if (!on) await settling;
+    async settles(isOurs: (() => boolean) | undefined) {
+      if (isOurs !== undefined) opened?.writer.settlesAnew();
+      mayBeSettled = isOurs;
+      if (isOurs === undefined) await settling;
     },
     get fault() {
       return fault;
@@ -167,10 +170,10 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
         // A recording whose row is not here yet would stay when its call goes.
         return connection.upToDate(["calls", "recordings"], () => expiredCalls(query, tenant, beforeMs, most));
       }),
-    unendedCalls: (tenant: TenantId, beforeMs: number, silentSinceMs: number, most: number) =>
+    unendedCalls: (tenant: TenantId, silentSinceMs: number, most: number) =>
       watched(() => {
         const { connection, query } = store();
-        return connection.upToDate(["calls_open"], () => unendedCalls(query, tenant, beforeMs, silentSinceMs, most));
+        return connection.upToDate(["calls_open"], () => unendedCalls(query, tenant, silentSinceMs, most));
       }),
     deleteCalls: (tenant: TenantId, ids: readonly string[]) =>
       watched(() => {
@@ -188,8 +191,8 @@ const dayMs = 86_400_000;
 const olderTables =
   "The column store's tables were made on a ClickHouse older than 26.7: search and charts work, and read more than with its text index.";
 
-async function settle(writer: EventWriter): Promise<void> {
-  while ((await writer.settle()) > 0);
+async function settle(writer: EventWriter, isOurs: () => boolean): Promise<void> {
+  while ((await writer.settle(isOurs)) > 0);
 }
 
 const seconds = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];

@@ -97,8 +97,8 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       const deletions = () => seen.filter((sql) => /^DELETE FROM \w+ WHERE call_id = ''$/.test(sql)).length;
       await store.settle();
       expect(deletions()).toBe(0);
-      await store.settles(false);
-      await store.settles(true);
+      await store.settles(undefined);
+      await store.settles(() => true);
       await store.settle();
       expect(deletions()).toBe(2);
     } finally {
@@ -239,7 +239,7 @@ describe("a replica of a cluster, its statements held to a cluster's rules", () 
       subject = subjectAt(front.url);
       await subject.started.start();
       subject.clock.advance(30_000);
-      await subject.started.settles(false);
+      await subject.started.settles(undefined);
       return subject.started.limitation;
     };
     expect(await startedWith(2)).toBe("1 of 3 replicas of the column store are away.");

@@ -27,19 +27,13 @@ export async function expiredCalls(query: TenantQuery, tenant: TenantId, beforeM
 }
 
 /** Those that nothing has been heard of for long and whose end never came: they are settled, and expire, once somebody ends them. */
-export function unendedCalls(
-  query: TenantQuery,
-  tenant: TenantId,
-  beforeMs: number,
-  silentSinceMs: number,
-  most: number,
-): Promise<UnendedCall[]> {
+export function unendedCalls(query: TenantQuery, tenant: TenantId, silentSinceMs: number, most: number): Promise<UnendedCall[]> {
   return query<UnendedCall>(
     tenant,
     "SELECT call_id AS callId, toFloat64(toUnixTimestamp64Milli(written_at)) AS changedAtMs " +
-      `FROM calls_open FINAL WHERE ${ofTenant} AND ended_at = 0 AND newest_first < 0 AND newest_first > {after:Int64} ` +
+      `FROM calls_open FINAL WHERE ${ofTenant} AND ended_at = 0 AND newest_first < 0 ` +
       "AND written_at < fromUnixTimestamp64Milli({silentSince:Int64}, 'UTC') ORDER BY newest_first DESC LIMIT {most:UInt32}",
-    { after: -beforeMs, silentSince: silentSinceMs, most },
+    { silentSince: silentSinceMs, most },
   );
 }
 

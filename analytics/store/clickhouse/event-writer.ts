@@ -44,9 +44,9 @@ export class EventWriter {
     return done;
   }
 
-  /** Moves calls that rest from the open to the settled ones, between two writes. */
-  settle(): Promise<number> {
-    const done = this.#tail.then(() => this.#settle());
+  /** Moves calls that rest from the open to the settled ones, between two writes. @param isOurs as of `settleCalls` */
+  settle(isOurs: () => boolean): Promise<number> {
+    const done = this.#tail.then(() => this.#settle(isOurs));
     this.#tail = done.then(
       () => {},
       () => {},
@@ -59,12 +59,12 @@ export class EventWriter {
     this.#settledIn = undefined;
   }
 
-  async #settle(): Promise<number> {
+  async #settle(isOurs: () => boolean): Promise<number> {
     const connection = this.#connection;
     const { term } = connection;
     if (connection.cluster !== undefined && this.#settledIn !== term) await finishDeletions(connection);
     this.#settledIn = undefined;
-    const moved = await settleCalls(connection, this.#clock.now(), this.#states);
+    const moved = await settleCalls(connection, this.#clock.now(), this.#states, isOurs);
     this.#settledIn = term;
     return moved;
   }

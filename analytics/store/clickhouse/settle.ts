@@ -1,4 +1,5 @@
 /** Moves calls that rest from `calls_open` to `calls`, each once and in an order that a crash at any point does no harm to. */
+import { EarshotError } from "@earshot/proto/errors.ts";
 import { tenantId } from "@earshot/proto/ids.ts";
 import { callsTable, openCallsTable, saidSeparator } from "./call-row.ts";
 import type { CallStates } from "./call-states.ts";
@@ -17,10 +18,17 @@ const readTables = ["calls_open", "calls", "segments"];
 
 /**
  * Between two writes. On a cluster: on one replica, which has caught up before.
+ * @param isOurs false once another process may settle: two at it would both insert a call among the settled ones, where it then stands twice.
+ *   Asked before each statement, since a process may stand still between two of them
  * @returns the calls moved; call again while it is not 0
+ * @throws EarshotError cancelled where it is not ours any more
  */
-export function settleCalls(connection: ColumnStoreConnection, nowMs: number, states: CallStates): Promise<number> {
-  return connection.upToDate(readTables, () => settleOnce(connection, nowMs, states));
+export function settleCalls(connection: ColumnStoreConnection, nowMs: number, states: CallStates, isOurs: () => boolean): Promise<number> {
+  const execute: ColumnStoreConnection["execute"] = async (...statement) => {
+    if (!isOurs()) throw new EarshotError("cancelled", "settling_given_up", "Another process may settle calls by now.");
+    await connection.execute(...statement);
+  };
+  return connection.upToDate(readTables, () => settleOnce({ ...connection, execute }, nowMs, states));
 }
 
 /**

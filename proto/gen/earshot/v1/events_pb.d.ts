@@ -1531,6 +1531,12 @@ export declare type CallCommand = Message<"earshot.v1.CallCommand"> & {
      */
     value: StopRecording;
     case: "stop";
+  } | {
+    /**
+     * @generated from field: earshot.v1.ReportCall report = 6;
+     */
+    value: ReportCall;
+    case: "report";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1592,6 +1598,20 @@ export declare type StopRecording = Message<"earshot.v1.StopRecording"> & {
  * Use `create(StopRecordingSchema)` to create a new message.
  */
 export declare const StopRecordingSchema: GenMessage<StopRecording>;
+
+/**
+ * Nothing has been heard of the call for long: the gateway that has it answers with a CallUpdated. One that nobody answers for is ended.
+ *
+ * @generated from message earshot.v1.ReportCall
+ */
+export declare type ReportCall = Message<"earshot.v1.ReportCall"> & {
+};
+
+/**
+ * Describes the message earshot.v1.ReportCall.
+ * Use `create(ReportCallSchema)` to create a new message.
+ */
+export declare const ReportCallSchema: GenMessage<ReportCall>;
 
 /**
  * @generated from message earshot.v1.SetLegSpeakers
