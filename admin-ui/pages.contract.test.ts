@@ -370,7 +370,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
   });
 
   it("swaps agent and caller on the live call: names, sides of the words already there, and of those to come", async () => {
-    const { page, problems } = await visit({ liveCalls: 1 });
+    const { page, problems } = await visit({ liveCalls: 1, speed: 3 });
     await signIn(page);
     await page.locator(".board-row").first().click();
     await page.locator(".turn").first().waitFor();
@@ -401,7 +401,7 @@ describe.skipIf(missing)(`pages in Chromium${missing ? " (skipped: no Chromium; 
   });
 
   it("pauses the recording: it says so, no words come, and words come again after resuming", async () => {
-    const { page, problems } = await visit({ liveCalls: 1 });
+    const { page, problems } = await visit({ liveCalls: 1, speed: 3 });
     await signIn(page);
     await page.locator(".board-row").first().click();
     await page.locator(".turn").first().waitFor();

@@ -43,8 +43,9 @@ describe("an engine that is broken on purpose", () => {
   for (const [fault, noticedBy] of Object.entries(faults) as [Fault, RegExp][])
     it(`${fault}: the contract notices`, async () => {
       const subject = subjectOf((limits) => brokenRecogniser(fault, limits));
+      const meant = recogniserContract.filter(({ name }) => noticedBy.test(name));
       const failed = await Promise.all(
-        recogniserContract.map(async ({ name, run }) => {
+        meant.map(async ({ name, run }) => {
           const outOfTime = new Promise<string>((resolve) => setTimeout(resolve, 3000, name));
           return Promise.race([
             run(subject).then(
@@ -55,6 +56,6 @@ describe("an engine that is broken on purpose", () => {
           ]);
         }),
       );
-      expect(failed.filter((name) => name !== undefined && noticedBy.test(name))).not.toEqual([]);
+      expect(failed.filter((name) => name !== undefined)).not.toEqual([]);
     });
 });
