@@ -8,6 +8,7 @@ import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
 import { decodeEvent } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { Admission } from "./admission/admission.ts";
+import { RefusalNotices } from "./admission/refusal-notices.ts";
 import { TrunkDirectory } from "./admission/trunk-directory.ts";
 import { CallEvents } from "./events/call-events.ts";
 import type { MediaPlane } from "./media/port.ts";
@@ -73,7 +74,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const elsewhere = (transport: SipTransport) => (settings.overflow === "redirect" ? peers.withRoom(transport) : undefined);
   const canRecord = () => eventLog.health().state !== "down";
-  const admission = new Admission(directory, settings, events, log, clock, elsewhere, canRecord);
+  const admission = new Admission(directory, settings, clock, elsewhere, canRecord);
+  const refusals = new RefusalNotices({ directory, events, log, clock, perSecond: settings.refusalsPerSecond });
   const server = new RecordingServer({
     clock,
     log,
@@ -81,6 +83,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     events,
     gatewayId,
     admission,
+    refusals,
     mediaPlane: options.mediaPlane,
     limits: {
       ...settings,

@@ -121,6 +121,14 @@ export const gatewaySettings = {
     describe: "INVITEs per second of one source address, on average over two seconds",
     atLimit: "the INVITE is answered 503 with Retry-After",
   }),
+  refusalsPerSecond: setting<number>({
+    env: "EARSHOT_SIP_REFUSALS_PER_SECOND",
+    schema: count(1),
+    default: 5,
+    describe:
+      "refused INVITEs told to the console (Settings, Trunks) per second, of one tenant's sources and of all strangers together; each source and reason once a minute, with its number",
+    atLimit: "further ones are answered and counted in earshot_sip_invites_total, and not told",
+  }),
   maxPendingInvites: setting<number>({
     env: "EARSHOT_SIP_MAX_PENDING_INVITES",
     schema: count(1),

@@ -354,6 +354,20 @@ describe("settings", () => {
     );
     expect(seen).toMatchObject({ total: 1, data: [{ sourceAddress: "192.0.2.7:5060", status: 403 }] });
     expect(await (await api.request("/api/v1/refusals", { key: api.keys.second })).json()).toEqual({ data: [], total: 0 });
+    // What a trunk's source is refused is its tenant's alone, each reason by itself.
+    for (const reason of ["the gateway is full", "its body cannot be read"]) {
+      const value = { sourceAddress: "192.0.2.8", reason, remedy: "Add a gateway.", trunkName: "SBC", status: 503, times: 20 };
+      const event: EventInit = { ...refused, tenantId: api.tenants.second, payload: { case: "inviteRefused", value } };
+      await api.eventLog.publish(topics.admissions.name, "", encodeEvent(event));
+    }
+    const theirs = await eventually(
+      async () => (await (await api.request("/api/v1/refusals", { key: api.keys.second })).json()) as { data: object[]; total: number },
+      ({ total }) => total === 2,
+    );
+    expect(theirs.data).toContainEqual(
+      expect.objectContaining({ reason: "the gateway is full", remedy: "Add a gateway.", trunk: "SBC", count: 20 }),
+    );
+    expect(await (await api.request("/api/v1/refusals")).json()).toMatchObject({ total: 1 });
     const { eventLog } = api;
     const health = () => [{ part: "event log", state: "up" as const, detail: "" }];
     await createPresence({
@@ -396,7 +410,8 @@ describe("settings", () => {
       () => list(api.keys.first),
       ({ total }) => total === 500,
     );
-    expect(await list(api.keys.second)).toMatchObject({ total: 1, data: [{ sourceAddress: "198.51.100.1:5060" }] });
+    // With the two of the test above.
+    expect(await list(api.keys.second)).toMatchObject({ total: 3, data: [{ sourceAddress: "198.51.100.1:5060" }] });
     await refused("", "198.51.100.2:5060", "one more");
     await refused("", "198.51.100.2:5060", "and another");
     await eventually(

@@ -9,14 +9,14 @@ import { topics } from "@earshot/proto/topics.ts";
 import type { z } from "zod";
 
 export type Refusal = z.infer<typeof refusal>;
-/** Sources kept of each tenant, and as many that are nobody's: what strangers send takes no tenant's place. */
+/** Sources and reasons kept of each tenant, and as many that are nobody's: what strangers send takes no tenant's place. */
 const keptOfEach = 500;
 const nobody = "";
 
 export class Refusals implements Component {
   readonly name = "refusals";
   readonly #eventLog: EventLog;
-  /** By tenant, then by source: what else a client says of itself it can say anew each time. The one seen last is the last. */
+  /** By tenant, then by source and reason: what else a client says of itself it can say anew each time. The one seen last is the last. */
   readonly #refusals = new Map<string, Map<string, Refusal>>();
   #subscription: Subscription | undefined;
 
@@ -54,9 +54,9 @@ export class Refusals implements Component {
       its = new Map();
       this.#refusals.set(tenantId, its);
     }
-    const { sourceAddress, transport, requestUri, userAgent, reason, status } = payload.value;
-    const source = hostOf(sourceAddress);
-    const count = (its.get(source)?.count ?? 0) + 1;
+    const { sourceAddress, transport, requestUri, userAgent, reason, remedy, status, times, trunkName } = payload.value;
+    const source = `${hostOf(sourceAddress)} ${reason}`;
+    const count = (its.get(source)?.count ?? 0) + Math.max(1, times);
     its.delete(source);
     its.set(source, {
       sourceAddress,
@@ -64,6 +64,8 @@ export class Refusals implements Component {
       requestUri,
       userAgent,
       reason,
+      remedy,
+      trunk: trunkName,
       status,
       lastAt: new Date(occurredAtMs).toISOString(),
       count,

@@ -87,6 +87,10 @@ export const refusal = z.object({
   requestUri: z.string(),
   userAgent: z.string(),
   reason: z.string(),
+  /** What an administrator can do about it. */
+  remedy: z.string(),
+  /** Name of the trunk it came through; empty where none admits it. */
+  trunk: z.string(),
   status: z.number(),
   lastAt: z.iso.datetime(),
   count: z.number(),

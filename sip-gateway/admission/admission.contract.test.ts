@@ -1,7 +1,7 @@
 import { ManualClock } from "@earshot/platform/clock/manual-clock.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import { topics } from "@earshot/proto/topics.ts";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { GatewayUnderTest, tenantSettings } from "../testing/gateway-under-test.ts";
 import { metadata, twoStreams } from "../testing/recording-client.ts";
 import { headerOf } from "../testing/sip-client.ts";
@@ -116,4 +116,44 @@ test("before any tenant's settings are known nothing is admitted, and the gatewa
   under.configure("tenant-1", tenantSettings());
   expect(under.gateway.fault).toBeUndefined();
   expect((await (await under.client()).start()).status).toBe(200);
+});
+
+describe("what a trunk's source is refused is told to its tenant", () => {
+  const told = () =>
+    under.eventLog.events(topics.admissions.name).map(({ tenantId, payload }) => {
+      if (payload.case !== "inviteRefused") throw new Error("not a refusal");
+      const { status, reason, remedy, times, trunkName } = payload.value;
+      expect([tenantId, trunkName, remedy === ""]).toEqual(["tenant-1", "Test", false]);
+      return [status, reason, times];
+    });
+
+  test("limits, a full disk, an offer and a body that cannot be taken, each with what to do", async () => {
+    under = await GatewayUnderTest.start({ trunk: { maxCalls: 1 } });
+    const up = await under.client();
+    await up.start();
+    await (await under.client()).start();
+    await up.bye();
+    await (await under.client()).start({ sdp: "v=0\r\n", metadata: session.metadata });
+    await (await under.client()).start({
+      ...session,
+      sdp: twoStreams().replaceAll("RTP/AVP 0", "RTP/AVP 18").replaceAll("a=rtpmap:0 PCMU/8000\r\n", ""),
+    });
+    await (await under.client()).start({ ...session, headers: [] });
+    expect(told().map(([status, reason]) => [status, reason])).toEqual([
+      [503, "the trunk has as many calls as it may"],
+      [400, expect.any(String)],
+      [488, expect.stringContaining("No Usable Stream")],
+      [421, "it is no recording session"],
+    ]);
+  });
+
+  test("once a minute for each reason, with how often it was; the rest is only counted", async () => {
+    const clock = new ManualClock();
+    under = await GatewayUnderTest.start({ clock });
+    for (let i = 0; i < 4; i++) await (await under.client()).start({ ...session, headers: [] });
+    expect(told()).toEqual([[421, "it is no recording session", 1]]);
+    clock.advance(60_000);
+    await (await under.client()).start({ ...session, headers: [] });
+    expect(told().slice(1)).toEqual([[421, "it is no recording session", 4]]);
+  });
 });

@@ -1,7 +1,5 @@
-/** Who may record how much: source to trunk to tenant, and the limits. Every refusal is an answer, a metric and, where useful, an event. */
+/** Who may record how much: source to trunk to tenant, and the limits. Every refusal is an answer and a metric, and told by refusal-notices.ts. */
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { Log } from "@earshot/platform/log/log.ts";
-import type { CallEvents } from "../events/call-events.ts";
 import type { PeerAddress } from "../peers/gateway-peers.ts";
 import type { SipHeaders, SipRequest, SipTransport } from "../signalling/port.ts";
 import { SourceRate } from "../signalling/source-rate.ts";
@@ -14,38 +12,25 @@ export type Admitted = { readonly match: TrunkMatch; keep(): void; release(): vo
 export type Elsewhere = (transport: SipTransport) => PeerAddress | undefined;
 export type AdmissionLimits = { readonly maxCalls: number; readonly maxInvitesPerSecond: number; readonly retryAfterSeconds: number };
 
-/** One log line and one event per source in this time; the answers and the metric go on. */
-const refusalNoticeMs = 60_000;
-const maxNoticedSources = 10_000;
-
 export class Admission {
   readonly #directory: TrunkDirectory;
   readonly #limits: AdmissionLimits;
-  readonly #events: CallEvents;
-  readonly #log: Log;
-  readonly #clock: Clock;
   readonly #rate: SourceRate;
   readonly #elsewhere: Elsewhere;
   readonly #canRecord: () => boolean;
   readonly #callsOfTrunk = new Map<string, number>();
-  readonly #noticedAtMs = new Map<string, number>();
   #calls = 0;
   #draining = false;
 
   constructor(
     directory: TrunkDirectory,
     limits: AdmissionLimits,
-    events: CallEvents,
-    log: Log,
     clock: Clock,
     elsewhere: Elsewhere = () => undefined,
     canRecord: () => boolean = () => true,
   ) {
     this.#directory = directory;
     this.#limits = limits;
-    this.#events = events;
-    this.#log = log;
-    this.#clock = clock;
     this.#elsewhere = elsewhere;
     this.#canRecord = canRecord;
     this.#rate = new SourceRate(clock, limits.maxInvitesPerSecond);
@@ -96,14 +81,8 @@ export class Admission {
   #judge(request: SipRequest): TrunkMatch | Refusal {
     if (!this.#directory.known) return this.#unavailable(this.#draining ? "draining" : "no_settings");
     const match = this.#directory.match(request.peer, request.uri);
-    if (match === undefined) {
-      this.#notice(request, "unknown source", 403);
-      return { status: 403, reason: "Unknown Recording Client", outcome: "unknown_source" };
-    }
-    if (match.entry.settings.suspended) {
-      this.#notice(request, "tenant suspended", 403);
-      return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
-    }
+    if (match === undefined) return { status: 403, reason: "Unknown Recording Client", outcome: "unknown_source" };
+    if (match.entry.settings.suspended) return { status: 403, reason: "Tenant Suspended", outcome: "suspended" };
     if (this.#draining) return this.#redirect(request, "draining");
     // What room there is left is for the calls that are up.
     if (!this.#canRecord()) return this.#redirect(request, "cannot_record", "Nothing Can Be Recorded Now");
@@ -137,35 +116,6 @@ export class Admission {
   #unavailable(outcome: string, reason?: string): Refusal {
     const headers: SipHeaders = [["Retry-After", String(this.#limits.retryAfterSeconds)]];
     return { status: 503, ...(reason === undefined ? {} : { reason }), headers, outcome };
-  }
-
-  #notice(request: SipRequest, reason: string, status: number): void {
-    const { address, transport } = request.peer;
-    const nowMs = this.#clock.now();
-    const key = `${address}|${reason}`;
-    if (nowMs - (this.#noticedAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < refusalNoticeMs) return;
-    if (this.#noticedAtMs.size >= maxNoticedSources) this.#noticedAtMs.clear();
-    this.#noticedAtMs.set(key, nowMs);
-    this.#log.warn(
-      {
-        peer: address,
-        transport,
-        reason,
-        remedy: `To admit it, add ${address} to the source networks of a trunk (Administration, Trunks).`,
-      },
-      "An INVITE was refused",
-    );
-    this.#events.refused(address, `refused-${address}-${reason.replaceAll(" ", "-")}-${Math.floor(nowMs)}`, nowMs, {
-      case: "inviteRefused",
-      value: {
-        sourceAddress: address,
-        transport,
-        requestUri: request.uri.raw.slice(0, 500),
-        userAgent: (request.header("user-agent") ?? "").slice(0, 200),
-        reason,
-        status,
-      },
-    });
   }
 }
 

@@ -48,8 +48,9 @@ export class CallEvents {
     this.#send(topics.ledger.name, call, encode(tenant, call, `${stage.stage}-${stage.outcome}`, atMs, payload));
   }
 
-  refused(source: string, id: string, atMs: number, payload: Extract<Payload, { case: "inviteRefused" }>): void {
-    this.#send(topics.admissions.name, source, encodeEvent({ id, tenantId: "", callId: "", occurredAtMs: atMs, payload }));
+  /** @param tenant empty: of a source that is nobody's */
+  refused(tenant: TenantId | "", source: string, id: string, atMs: number, payload: Extract<Payload, { case: "inviteRefused" }>): void {
+    this.#send(topics.admissions.name, source, encodeEvent({ id, tenantId: tenant, callId: "", occurredAtMs: atMs, payload }));
   }
 
   /** A full buffer is waited for; only a log that fails for good loses the event, and that is counted and logged. */

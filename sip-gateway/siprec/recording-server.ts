@@ -5,6 +5,7 @@ import type { Termination } from "@earshot/proto/api/calls.ts";
 import { categories, EarshotError } from "@earshot/proto/errors.ts";
 import type { CallCommand } from "@earshot/proto/gen/earshot/v1/events_pb.js";
 import type { Admission, Refusal } from "../admission/admission.ts";
+import type { RefusalNotices } from "../admission/refusal-notices.ts";
 import type {
   SipDialog,
   SipDialogHandlers,
@@ -34,6 +35,7 @@ export type ServerLimits = SessionLimits & SessionTimerLimits & { readonly maxMe
 export type ServerContext = Omit<SessionContext, "onEnded" | "limits"> & {
   readonly limits: ServerLimits;
   readonly admission: Admission;
+  readonly refusals: RefusalNotices;
   readonly metrics: Metrics;
 };
 
@@ -111,6 +113,7 @@ export class RecordingServer implements SipHandlers {
     const refusal = this.#context.admission.screen(request);
     if (refusal === undefined) return undefined;
     this.#invites.inc({ outcome: refusal.outcome });
+    this.#context.refusals.tell(request, refusal);
     return reply(refusal);
   }
 
@@ -121,7 +124,10 @@ export class RecordingServer implements SipHandlers {
       if (category === "bug") this.#log.error({ err: error }, "An INVITE could not be handled");
       else if (category !== "invalid_request") this.#log.warn({ err: error }, "An INVITE was refused");
       this.#invites.inc({ outcome: invite.cancelled ? "cancelled" : category });
-      invite.reject(this.#failure(status, error instanceof EarshotError ? error.message : undefined));
+      const reason = error instanceof EarshotError ? error.message : undefined;
+      if (!invite.cancelled)
+        this.#context.refusals.tell(invite.request, { status, outcome: category, ...(reason === undefined ? {} : { reason }) });
+      invite.reject(this.#failure(status, reason));
     });
   }
 
@@ -323,6 +329,7 @@ export class RecordingServer implements SipHandlers {
 
   #refuse(invite: SipInvite, refusal: Refusal): void {
     this.#invites.inc({ outcome: refusal.outcome });
+    this.#context.refusals.tell(invite.request, refusal);
     invite.reject(reply(refusal));
   }
 

@@ -12,7 +12,7 @@ import type { Refusal } from "../types.ts";
 import { addressOf } from "./address-of.ts";
 import { blankTrunk } from "./trunk-fields.ts";
 
-/** The gateway's reasons (`inviteRefused`); only the first is mended by a trunk. */
+/** Reasons of the gateway (`inviteRefused`) in other words; only the first is mended by a trunk, the others tell what mends them. */
 const unknownSource = "unknown source";
 const why: Record<string, string> = {
   [unknownSource]: "no trunk admits this address",
@@ -37,6 +37,7 @@ export function Refusals() {
       cell: (refusal) => (
         <>
           <b className="strong">{refusal.sourceAddress}</b> <span className="faint">{refusal.transport}</span>
+          {refusal.trunk !== "" && <div className="muted small">{refusal.trunk}</div>}
         </>
       ),
     },
@@ -46,7 +47,8 @@ export function Refusals() {
       label: "Why",
       cell: (refusal) => (
         <>
-          {refusal.status} <span className="muted">{why[refusal.reason] ?? refusal.reason}</span>
+          {refusal.status} {why[refusal.reason] ?? refusal.reason}
+          {refusal.reason !== unknownSource && refusal.remedy !== "" && <div className="muted small">{refusal.remedy}</div>}
         </>
       ),
     },
@@ -73,7 +75,8 @@ export function Refusals() {
     <section aria-label="Turned away">
       <h2 className="section-title">Turned away</h2>
       <p className="settings-intro">
-        Recording clients that no trunk admits. If one is yours, let it in; its next call is taken. Leave scanners where they are.
+        Calls that were refused, and what mends it. Where no trunk admits a client that is yours, let it in; its next call is taken. Leave
+        scanners where they are.
       </p>
       <ListPanel
         caption="Turned away"

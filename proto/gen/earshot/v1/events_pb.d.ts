@@ -1907,6 +1907,27 @@ export declare type InviteRefused = Message<"earshot.v1.InviteRefused"> & {
    * @generated from field: uint32 status = 6;
    */
   status: number;
+
+  /**
+   * INVITEs of this source refused for this reason since it was told last; 0 = 1.
+   *
+   * @generated from field: uint32 times = 7;
+   */
+  times: number;
+
+  /**
+   * What an administrator can do about it.
+   *
+   * @generated from field: string remedy = 8;
+   */
+  remedy: string;
+
+  /**
+   * Of the trunk that the source belongs to; empty where none admits it.
+   *
+   * @generated from field: string trunk_name = 9;
+   */
+  trunkName: string;
 };
 
 /**
