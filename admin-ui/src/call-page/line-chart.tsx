@@ -1,7 +1,7 @@
 import type { Leg, LineQuality } from "@earshot/proto/api/calls.ts";
 import { memo } from "react";
 import { mosTone, mosWord } from "../format/sentiment.ts";
-import { duration } from "../format/time.ts";
+import { duration, spokenDuration } from "../format/time.ts";
 import { speakerName } from "../format/words.ts";
 import { lineSteps } from "./line-steps.ts";
 
@@ -78,7 +78,7 @@ export const LineChart = memo(function LineChart({ leg, points, durationMs, onSe
       </svg>
       <p className="faint small">
         {lost.toLocaleString("en-GB")} of {expected.toLocaleString("en-GB")} packets lost. One step is {merged ? "the worst of " : ""}
-        {duration(stepMs)}; dashed: MOS 3.6, below which many complain
+        {spokenDuration(stepMs)}; dashed: MOS 3.6, below which many complain
       </p>
     </figure>
   );

@@ -93,6 +93,7 @@ function Processes() {
               ? `last heard of ${spokenDuration(Date.now() - Date.parse(heardAt))} ago`
               : `version ${version}, for ${spokenDuration(Date.now() - Date.parse(startedAt))}`}
           </span>
+          {state === "gone" && <div>Nothing to do if somebody stopped it; else start it again, and its log tells why it went.</div>}
           {state !== "gone" && reasons.map(({ part, detail }) => <div key={part}>{`${part}: ${detail}`}</div>)}
         </Row>
       ))}
