@@ -1,7 +1,6 @@
 /** The filters of the list as one condition with bound parameters. */
 import type { CallQuery } from "@earshot/proto/api/calls.ts";
 import { parseSearch, type SearchTerms } from "./search-words.ts";
-import { ofTenant } from "./tenant-query.ts";
 import type { WordSearch } from "./word-search.ts";
 
 /** A mean between these is neutral (the usual bounds of VADER's compound score, Hutto and Gilbert 2014). */
@@ -10,6 +9,7 @@ export const neutralSentiment = 0.05;
 export type CallFilter = {
   /** Follow `WHERE tenant = {tenant:String}`; begin with AND. Of the settled calls nothing is asked that holds for all of them. */
   readonly settled: string;
+  /** Without the words, which no column of the open calls has: see open-calls-that-say.ts. */
   readonly open: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly terms: SearchTerms;
@@ -51,11 +51,6 @@ export function callFilter(query: CallQuery, search: WordSearch): CallFilter {
   if (query.live !== undefined) ofOpen.push(query.live ? "ended_at = 0" : "ended_at != 0");
   const terms = query.q === undefined ? [] : parseSearch(query.q);
   ofSettled.push(...search.said(terms, params));
-  // The open calls are few: their segments are found by the primary key, and read.
-  for (const index of terms.keys())
-    ofOpen.push(
-      `call_id IN (SELECT call_id FROM segments FINAL WHERE ${ofTenant} AND call_id IN (SELECT call_id FROM calls_open WHERE ${ofTenant}) AND ${search.inSegment(index)})`,
-    );
   const both = (more: readonly string[]) => [...conditions, ...more].map((condition) => ` AND ${condition}`).join("");
   return {
     settled: both(ofSettled),

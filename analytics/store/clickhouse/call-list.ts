@@ -7,6 +7,7 @@ import { type CallCard, type CallRow, callRowColumns, parseCard } from "./call-c
 import { type CallFilter, callFilter } from "./call-filter.ts";
 import { summaryOf } from "./call-row.ts";
 import { speakerOfLeg } from "./legs.ts";
+import { openCallsThatSay } from "./open-calls-that-say.ts";
 import { matchesIn } from "./search-words.ts";
 import { ofTenant, type TenantQuery } from "./tenant-query.ts";
 import { searchSettings, type WordSearch } from "./word-search.ts";
@@ -37,15 +38,15 @@ export async function listCalls(
 ): Promise<{ data: CallListItem[]; total: number }> {
   const filter = callFilter(asked, search);
   if (filter.impossible) return { data: [], total: 0 };
-  const { cards, hits, total } = await withSources(filter, async (sources, openAgain) => {
+  const { cards, hits, total } = await withSources(query, search, tenant, filter, async (sources, params, openAgain) => {
     const page = async () => {
       const rows =
         asked.page * asked.perPage <= cardsAtOnce
-          ? await query<CallRow>(tenant, pageOf(asked, filter, search, sources, callRowColumns, callRowColumns), filter.params)
+          ? await query<CallRow>(tenant, pageOf(asked, filter, search, sources, callRowColumns, callRowColumns), params)
           : await cardsOf(
               query,
               tenant,
-              await query<PageKey>(tenant, pageOf(asked, filter, search, sources, pageKeyColumns, "key, start, open"), filter.params),
+              await query<PageKey>(tenant, pageOf(asked, filter, search, sources, pageKeyColumns, "key, start, open"), params),
             );
       // A call that was moved between the tables while they were read counts once.
       return [...new Map(rows.map(parseCard).map((card) => [card.id, card])).values()];
@@ -57,7 +58,7 @@ export async function listCalls(
           ...sources.map(({ sql }) => `SELECT count() AS calls, 0 AS again ${sql}`),
           `SELECT 0 AS calls, count() AS again ${openAgain}`,
         ].join(" UNION ALL ")})${searchSettings(search, filter.terms, false)}`,
-        filter.params,
+        params,
       );
     const pageWithHits = async () => {
       const cards = await page();
@@ -87,29 +88,37 @@ function pageOf(asked: CallQuery, filter: CallFilter, search: WordSearch, source
 /** `key` is the call's UInt64 hash, eight bytes to read and sort by where the id has forty; as text, since a number would lose digits. */
 type PageKey = { key: string; start: number; open: number };
 const pageKeyColumns = "toString(call_key) AS key, toFloat64(newest_first) AS start";
-/** FROM and WHERE over the settled and over the open calls: together every call once. */
+/** FROM and WHERE over the settled and over the open calls: together every call once. Without a side that has none of them. */
 type Sources = readonly Source[];
 type Source = { readonly open: 0 | 1; readonly sql: string };
+type Params = Readonly<Record<string, unknown>>;
 
 /**
  * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
  * together with the query itself, which is done again in that rare case: otherwise it costs nothing.
- * @param read is given the sources, and FROM and WHERE of the calls that are open again, whose number it returns beside its answer
+ * @param read is given the sources, their parameters, and FROM and WHERE of the calls that are open again, whose number it returns beside its
+ * answer
  */
 async function withSources<T>(
+  query: TenantQuery,
+  search: WordSearch,
+  tenant: TenantId,
   filter: CallFilter,
-  read: (sources: Sources, openAgain: string) => Promise<{ answer: T; again: number }>,
+  read: (sources: Sources, params: Params, openAgain: string) => Promise<{ answer: T; again: number }>,
 ): Promise<T> {
-  const settled: Source = { open: 0, sql: `FROM calls WHERE ${ofTenant}${filter.settled}` };
-  // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
-  const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.open}` };
+  const settled = `FROM calls WHERE ${ofTenant}${filter.settled}`;
   const openAgain = `FROM calls_open WHERE ${ofTenant} AND in_settled = 1`;
-  // A call that is up is open, always.
-  if (filter.onlyOpen) return (await read([open], openAgain)).answer;
-  const { answer, again } = await read([settled, open], openAgain);
-  if (again === 0) return answer;
-  const except = ` AND call_key NOT IN (SELECT call_key ${openAgain})`;
-  return (await read([{ open: 0, sql: settled.sql + except }, open], openAgain)).answer;
+  const ask = async (settledSql: string) => {
+    const said = await openCallsThatSay(query, search, tenant, filter);
+    // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
+    const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.open}${said.condition}` };
+    // A call that is up is open, always. Planning the open side is a third of what a search costs: where none of them matches, it stays out.
+    const sources = filter.onlyOpen ? [open] : [{ open: 0, sql: settledSql } as const, ...(said.none ? [] : [open])];
+    return read(sources, { ...filter.params, ...said.params }, openAgain);
+  };
+  const { answer, again } = await ask(settled);
+  if (again === 0 || filter.onlyOpen) return answer;
+  return (await ask(`${settled} AND call_key NOT IN (SELECT call_key ${openAgain})`)).answer;
 }
 
 /** The rows of the keys, in their order. */
@@ -210,7 +219,7 @@ export async function statistics(
   // By quarter of an hour, not by day: the projection of `calls` has these sums, and any zone's day is made of them.
   const rows = filter.impossible
     ? []
-    : await withSources(filter, async (sources, openAgain) => {
+    : await withSources(query, search, tenant, filter, async (sources, params, openAgain) => {
         const [days, [late]] = await Promise.all([
           query<Day>(
             tenant,
@@ -219,7 +228,7 @@ export async function statistics(
               "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
               `toFloat64(sum(alerted)) AS with_alerts FROM (${sources.map(({ sql }) => `SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter`).join(" UNION ALL ")}) ` +
               `GROUP BY day ORDER BY day${searchSettings(search, filter.terms, false)}`,
-            { ...filter.params, timezone },
+            { ...params, timezone },
           ),
           query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls ${openAgain}`),
         ]);

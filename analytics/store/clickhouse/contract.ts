@@ -480,6 +480,11 @@ export const callStoreChecks: readonly ContractCheck[] = [
         (await store.transcript(tenant, "r1")).map((read) => read.text),
         ["better words"],
       );
+      // An open call is searched by its newest words, and under a filter of open calls alone too.
+      const found = async (q: string) => (await store.listCalls(tenant, asked({ q }), "UTC")).data.map((call) => call.id);
+      assert.deepEqual([await found('"better words"'), await found("better words"), await found("first")], [["r1"], ["r1"], []]);
+      assert.equal((await store.listCalls(tenant, asked({ q: "better", live: "true" }), "UTC")).total, 0);
+      assert.equal((await store.statistics(tenantId("revisions-other"), asked({ q: "better" }), "UTC")).calls, 0);
     },
   },
   {
