@@ -18,7 +18,7 @@ import { scenarioIds } from "@earshot/deploy/demo-pbx/dialogue.ts";
 import { clusterApiKey, clusterMissing, startTestCluster, type TestCluster } from "@earshot/deploy/testing/cluster.ts";
 import { mediaPipelineSettings } from "@earshot/media-pipeline/settings.ts";
 import { CpuWatch } from "./calls-on-kafka/cpu-watch.ts";
-import { type CallsRow, keepRows } from "./calls-on-kafka/results.ts";
+import { type CallsRow, keepCalls } from "./calls-on-kafka/results.ts";
 import { type PlacedCall, percentile, ShownWords } from "./words-on-websocket/shown-words.ts";
 
 const pauseMs = mediaPipelineSettings.endpointPauseMs.default;
@@ -139,6 +139,6 @@ for (const count of workerCounts) {
   } finally {
     await cluster.stop();
   }
-  if (values.keep === true) console.log(`kept: ${keepRows(rows)}`);
+  if (values.keep === true) console.log(`kept: ${keepCalls(rows)}`);
 }
 process.exit(0);

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { RoleProcess } from "@earshot/deploy/cluster/role-process.ts";
 
-/** Milliseconds of CPU per second of the time measured. */
-export type CpuUsed = {
+/** Milliseconds of CPU, each kind of process with all of its children. */
+export type CpuTimes = {
   readonly gateway: number;
   /** All workers together, and so with every role. */
   readonly pipeline: number;
@@ -15,12 +15,15 @@ export type CpuUsed = {
   readonly stores: number;
   /** This process: the demo PBX. */
   readonly pbx: number;
-  /** What all of these took of the machine, and what other programs took: where those take much, delays are not the product's. */
-  readonly machinePercent: number;
-  readonly othersPercent: number;
 };
 
-type Times = Record<Exclude<keyof CpuUsed, "machinePercent" | "othersPercent">, number>;
+/** What all of these took of the machine, and what other programs took: where those take much, delays are not the product's. */
+export type MachineUse = { readonly machinePercent: number; readonly othersPercent: number };
+
+/** Per second of the time measured. */
+export type CpuUsed = CpuTimes & MachineUse;
+
+type Times = { -readonly [kind in keyof CpuTimes]: number };
 
 const tickMs = 10;
 
@@ -61,17 +64,22 @@ export class CpuWatch {
   }
 
   /** Since this watch was made. */
-  msPerSecond(): CpuUsed {
+  used(): MachineUse & { readonly seconds: number; readonly ms: CpuTimes } {
     const seconds = (performance.now() - this.#began) / 1000;
-    const now = this.#times();
     const machine = machineTicks();
-    const used = Object.fromEntries(
-      Object.entries(now).map(([kind, ms]) => [kind, Math.round((ms - this.#before[kind as keyof Times]) / seconds)]),
-    ) as Times;
+    const ms = this.#times();
+    for (const kind of Object.keys(ms) as (keyof Times)[]) ms[kind] -= this.#before[kind];
     const of = (share: number): number => Math.max(0, Math.round(share * 100));
-    const own = Object.values(used).reduce((sum, ms) => sum + ms, 0) / 1000 / availableParallelism();
+    const own = Object.values(ms).reduce((sum, one) => sum + one, 0) / seconds / 1000 / availableParallelism();
     const busy = (machine.busy - this.#machineBefore.busy) / (machine.all - this.#machineBefore.all);
-    return { ...used, machinePercent: of(own), othersPercent: of(busy - own) };
+    return { seconds, ms, machinePercent: of(own), othersPercent: of(busy - own) };
+  }
+
+  /** Since this watch was made. */
+  msPerSecond(): CpuUsed {
+    const { seconds, ms, machinePercent, othersPercent } = this.used();
+    const perSecond = Object.fromEntries(Object.entries(ms).map(([kind, each]) => [kind, Math.round(each / seconds)])) as CpuTimes;
+    return { ...perSecond, machinePercent, othersPercent };
   }
 
   #times(): Times {

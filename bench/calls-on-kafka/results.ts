@@ -1,8 +1,10 @@
 /** Keeps rows of `bench/calls-on-kafka.ts` in bench/results: figures as JSON, a table and a plot made of them. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { writeFileSync } from "node:fs";
 import type { CpuUsed } from "./cpu-watch.ts";
+import { keepRows, markdownTable, resultFile } from "./kept-rows.ts";
 import { linePlot } from "./line-plot.ts";
+
+export const callsName = "calls-on-kafka";
 
 export type CallsRow = CpuUsed & {
   readonly workers: number;
@@ -15,26 +17,12 @@ export type CallsRow = CpuUsed & {
   readonly lagSeconds: number;
 };
 
-type Kept = { readonly machine: string; readonly rows: readonly CallsRow[] };
-
-const folder = new URL("../results/", import.meta.url);
-const file = (name: string): URL => new URL(name, folder);
-
-/** Of several measurements of one size the one is kept that other programs disturbed least. @returns what was written, for people */
-export function keepRows(rows: readonly CallsRow[]): string {
-  const path = file("calls-on-kafka.json");
-  const kept: Kept = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Kept) : { machine: "", rows: [] };
-  const best = new Map<string, CallsRow>();
-  for (const row of [...kept.rows, ...rows]) {
-    const size = `${row.workers} ${row.calls}`;
-    if (row.othersPercent <= (best.get(size)?.othersPercent ?? 100)) best.set(size, row);
-  }
-  const all = [...best.values()].sort((a, b) => a.workers - b.workers || a.calls - b.calls);
-  const machine = `${cpus().length} cores, ${cpus()[0]?.model ?? "unknown"}`;
-  writeFileSync(path, `${JSON.stringify({ machine, rows: all } satisfies Kept, undefined, 2)}\n`);
-  writeFileSync(file("calls-on-kafka.md"), table(machine, all));
-  writeFileSync(file("calls-on-kafka.svg"), plot(all));
-  return "bench/results/calls-on-kafka.json, .md, .svg";
+/** @returns what was written, for people */
+export function keepCalls(rows: readonly CallsRow[]): string {
+  const kept = keepRows(callsName, rows);
+  writeFileSync(resultFile(`${callsName}.md`), table(kept.machine, kept.rows));
+  writeFileSync(resultFile(`${callsName}.svg`), plot(kept.rows));
+  return `bench/results/${callsName}.json, .md, .svg`;
 }
 
 const productMs = ({ gateway, pipeline, ingest, api }: CallsRow): number => gateway + pipeline + ingest + api;
@@ -71,7 +59,6 @@ function table(machine: string, rows: readonly CallsRow[]): string {
       `${row.lagSeconds} s`,
     ];
   });
-  const line = (each: readonly (string | number)[]): string => `| ${each.join(" | ")} |`;
   return `# Calls on Kafka
 
 Made by \`npm run bench -- calls-on-kafka --keep\`; ${machine}, which Kafka, the stores and the PBX share. Gateway to PBX: milliseconds of CPU
@@ -80,9 +67,7 @@ live socket, less the endpointing pause, with an engine that takes no time. Lag:
 others: what other programs took. Where the two come near 100 % the delays tell of the machine, not of the product. Rows with a lag of 1 s or more are
 more calls than the machine carries: not all of their work was done, so their cost per call is too small, and the plot leaves them out.
 
-${line(head)}
-${line(head.map(() => "---:"))}
-${cells.map(line).join("\n")}
+${markdownTable(head, cells)}
 
 ![CPU per call](calls-on-kafka.svg)
 `;

@@ -1,0 +1,46 @@
+/**
+ * How the cost of calls grows beyond what one machine carries in real time: so many calls' audio is written to a real Kafka first, then one to four
+ * pipeline workers hear it as fast as they can, then one ingest process stores what they said. Prints CPU per call and second of call of each part,
+ * and how many calls the cores would hear in real time; fails where not all was heard. What it can tell and what not: bench/results/cost-growth.md.
+ *
+ *   npm run bench -- cost-growth [--calls=100,200,500,1000,2000] [--workers=1,2,3,4] [--call-seconds=20000] [--limit=150] [--keep]
+ *
+ * Each call lasts --call-seconds divided by the number of calls, from 10 s to 100 s. A part of a size that takes longer than --limit seconds ends the
+ * bench. --keep puts the rows into bench/results; of several of one size the one stays that other programs disturbed least.
+ */
+import { parseArgs } from "node:util";
+import { clusterMissing } from "@earshot/deploy/testing/cluster.ts";
+import { measurePoint } from "./cost-growth/point.ts";
+import { keepGrowth } from "./cost-growth/results.ts";
+
+const option = { type: "string" } as const;
+const { values } = parseArgs({
+  options: { calls: option, workers: option, "call-seconds": option, limit: option, keep: { type: "boolean" } },
+});
+const numbers = (text: string): number[] => text.split(",").map(Number);
+const callSeconds = Number(values["call-seconds"] ?? 20_000);
+const limitMs = Number(values.limit ?? 150) * 1000;
+const [shortest, longest] = [10, 100];
+
+const missing = clusterMissing();
+if (missing !== "") {
+  console.log(missing);
+  process.exit(0);
+}
+for (const workers of numbers(values.workers ?? "1,2,3,4")) {
+  // Calls that so many workers hear in real time, as the size before has shown.
+  let carried = workers === 1 ? 350 : 500;
+  for (const calls of numbers(values.calls ?? "100,200,500,1000,2000")) {
+    const seconds = Math.min(longest, Math.max(shortest, Math.round(callSeconds / calls)));
+    const row = await measurePoint({ workers, calls, seconds, speed: carried / calls, limitMs });
+    carried = row.callsInRealTime;
+    console.log(
+      `${calls} calls of ${seconds} s, ${workers} ${workers === 1 ? "worker" : "workers"}: ms of CPU per call and second: workers ${row.pipeline}, Kafka ${row.kafkaWrite} while gateways write, ${row.kafkaRead} while workers read; ` +
+        `ingest ${row.ingest}, Kafka ${row.ingestKafka}, stores ${row.ingestStores}; end of a call ${row.endMs} ms\n` +
+        `  in ${row.wallSeconds} s: so many would be heard in real time: ${row.callsInRealTime}; ${row.finals} finals, all there; ${row.states} states and ${row.partials} partials per call and second; ` +
+        `largest worker ${row.residentMiB} MiB; of the machine ${row.machinePercent} %, other programs ${row.othersPercent} %`,
+    );
+    if (values.keep === true) console.log(`kept: ${keepGrowth([row])}`);
+  }
+}
+process.exit(0);

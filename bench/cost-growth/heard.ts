@@ -1,0 +1,90 @@
+/** Whether workers have heard all that was said: what a point of this bench stands on. */
+import type { EventLog, LogRecord } from "@earshot/platform/event-log/port.ts";
+import { decodeEvent } from "@earshot/proto/event.ts";
+import type { TopicName } from "@earshot/proto/topics.ts";
+import { type BacklogCall, type Turn, turnsOf } from "./backlog.ts";
+
+const readAtOnce = 5000;
+/** Of a turn, the least that final segments cover: quiet ends of words and breaths between them are no speech. */
+const leastCovered = 0.5;
+/** Which windows at the edge of a word go without the detector depends on how many came together: the edges of a segment differ by up to seven windows of 32 ms. */
+const edgeMs = 300;
+
+/** @yields every record of a topic, partition by partition */
+export async function* recordsOf(eventLog: EventLog, topic: TopicName): AsyncGenerator<LogRecord> {
+  for (const { partition, first, next } of await eventLog.bounds(topic))
+    for (let at = first; at < next; ) {
+      const records = await eventLog.read(topic, partition, at, Math.min(readAtOnce, next - at));
+      if (records.length === 0) break;
+      yield* records;
+      at = records.at(-1)!.offset + 1;
+    }
+}
+
+export type Transcripts = { readonly partials: number /** By call. */; readonly finals: ReadonlyMap<string, readonly Turn[]> };
+
+export async function readTranscripts(eventLog: EventLog): Promise<Transcripts> {
+  const finals = new Map<string, Turn[]>();
+  let partials = 0;
+  for await (const { key, value } of recordsOf(eventLog, "transcripts.v1")) {
+    const { payload } = decodeEvent(value);
+    if (payload.case !== "transcriptSegment") continue;
+    const { leg, startMs, endMs, final } = payload.value;
+    if (!final) {
+      partials++;
+      continue;
+    }
+    const of = finals.get(key);
+    if (of === undefined) finals.set(key, [{ leg, startMs, endMs }]);
+    else of.push({ leg, startMs, endMs });
+  }
+  return { partials, finals };
+}
+
+/**
+ * Calls that play the same audio must have the same segments, and every turn that the dialogue has must be in one.
+ * @returns what is not so, for people; empty where all was heard
+ */
+export function notHeard(calls: readonly BacklogCall[], finals: Transcripts["finals"]): string[] {
+  const wrong: string[] = [];
+  const first = new Map<string, { readonly id: string; readonly segments: readonly Turn[] }>();
+  for (const call of calls) {
+    // What only begins when the call ends is a word or none, by a window.
+    const lastMs = call.seconds * 1000 - edgeMs;
+    const segments = (finals.get(call.id) ?? [])
+      .filter(({ startMs }) => startMs < lastMs)
+      .toSorted((a, b) => a.leg - b.leg || a.startMs - b.startMs);
+    const audio = `${call.scenario} from ${call.shiftMs} ms`;
+    const other = first.get(audio);
+    if (other === undefined) first.set(audio, { id: call.id, segments });
+    else if (!areAlike(segments, other.segments))
+      wrong.push(`${audio}: ${call.id} has ${written(segments)}, ${other.id} has ${written(other.segments)}`);
+    for (const turn of turnsOf(call)) {
+      const share = covered(turn, segments);
+      if (share < leastCovered)
+        wrong.push(`${call.id}, ${audio}: of ${written([turn])} ms only ${Math.round(share * 100)} % is in a segment`);
+    }
+  }
+  return wrong;
+}
+
+function areAlike(some: readonly Turn[], others: readonly Turn[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ leg, startMs, endMs }, i) => {
+      const other = others[i]!;
+      return leg === other.leg && Math.abs(startMs - other.startMs) <= edgeMs && Math.abs(endMs - other.endMs) <= edgeMs;
+    })
+  );
+}
+
+function written(turns: readonly Turn[]): string {
+  return turns.map(({ leg, startMs, endMs }) => `${leg}:${startMs}-${endMs}`).join(" ");
+}
+
+function covered({ leg, startMs, endMs }: Turn, segments: readonly Turn[]): number {
+  let ms = 0;
+  for (const segment of segments)
+    if (segment.leg === leg) ms += Math.max(0, Math.min(endMs, segment.endMs) - Math.max(startMs, segment.startMs));
+  return ms / (endMs - startMs);
+}
