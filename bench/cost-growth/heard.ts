@@ -1,4 +1,5 @@
 /** Whether workers have heard all that was said: what a point of this bench stands on. */
+import { mediaPipelineSettings } from "@earshot/media-pipeline/settings.ts";
 import type { EventLog, LogRecord } from "@earshot/platform/event-log/port.ts";
 import { decodeEvent } from "@earshot/proto/event.ts";
 import type { TopicName } from "@earshot/proto/topics.ts";
@@ -7,8 +8,11 @@ import { type BacklogCall, type Turn, turnsOf } from "./backlog.ts";
 const readAtOnce = 5000;
 /** Of a turn, the least that final segments cover: quiet ends of words and breaths between them are no speech. */
 const leastCovered = 0.5;
-/** Which windows at the edge of a word go without the detector depends on how many came together: the edges of a segment differ by up to seven windows of 32 ms. */
-const edgeMs = 300;
+/**
+ * Which windows go without the detector depends on how many came together, and so it does whether a last breath is speech: the edges of a segment
+ * differ by less than the pause that ends it.
+ */
+const edgeMs = mediaPipelineSettings.endpointPauseMs.default;
 
 /** @yields every record of a topic, partition by partition */
 export async function* recordsOf(eventLog: EventLog, topic: TopicName): AsyncGenerator<LogRecord> {
