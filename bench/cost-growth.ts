@@ -37,7 +37,7 @@ for (const workers of numbers(values.workers ?? "1,2,3,4")) {
     console.log(
       `${calls} calls of ${seconds} s, ${workers} ${workers === 1 ? "worker" : "workers"}: ms of CPU per call and second: workers ${row.pipeline}, Kafka ${row.kafkaWrite} while gateways write, ${row.kafkaRead} while workers read; ` +
         `ingest ${row.ingest}, Kafka ${row.ingestKafka}, stores ${row.ingestStores}; end of a call ${row.endMs} ms\n` +
-        `  in ${row.wallSeconds} s: so many would be heard in real time: ${row.callsInRealTime}; ${row.finals} finals, all there; ${row.states} states and ${row.partials} partials per call and second; ` +
+        `  in ${row.wallSeconds} s: so many would be heard in real time: ${row.callsInRealTime}; ${row.finals} finals, every turn in one, ${row.cutOtherwise} calls cut otherwise than their like; ${row.states} states and ${row.partials} partials per call and second; ` +
         `largest worker ${row.residentMiB} MiB; of the machine ${row.machinePercent} %, other programs ${row.othersPercent} %`,
     );
     if (values.keep === true) console.log(`kept: ${keepGrowth([row])}`);

@@ -1,7 +1,7 @@
 import { decodeMediaChunk } from "@earshot/proto/media-chunk-codec.ts";
 import { expect, test } from "vitest";
 import { type BacklogCall, backlogCalls, spoken, turnsOf } from "./backlog.ts";
-import { notHeard } from "./heard.ts";
+import { cutOtherwise, notHeard } from "./heard.ts";
 
 const scenarios = ["sale", "service"];
 const calls = backlogCalls(scenarios, 24, 12, 1_764_000_000_000);
@@ -49,14 +49,19 @@ test("a turn is in the call where the dialogue has it, and in the next round of 
   for (const call of calls) for (const turn of turnsOf(call)) expect(turn.endMs).toBeLessThanOrEqual(12_000);
 });
 
-test("what was not heard is said: a turn without a segment, and calls of the same audio with different ones", () => {
+test("what was not heard is said, and calls that were cut otherwise than their like are counted", () => {
   const all = new Map(calls.map((call) => [call.id, turnsOf(call)]));
   expect(notHeard(calls, all)).toEqual([]);
-  const [call] = calls;
-  const alike = calls.find((other) => other !== call && other.scenario === call!.scenario && other.shiftMs === call!.shiftMs)!;
-  const without = new Map(all).set(alike.id, turnsOf(alike).slice(1));
-  expect(notHeard(calls, without)).toEqual([
-    expect.stringContaining(`${alike.id} has`),
-    expect.stringMatching(new RegExp(`^${alike.id}, .* only 0 % is in a segment`)),
+  expect(cutOtherwise(calls, all)).toBe(0);
+  const alike = calls.find(
+    (call, i) => calls.findIndex((other) => other.scenario === call.scenario && other.shiftMs === call.shiftMs) < i,
+  )!;
+  const [turn, ...others] = turnsOf(alike);
+  expect(notHeard(calls, new Map(all).set(alike.id, others))).toEqual([
+    expect.stringMatching(new RegExp(`^${alike.id} .* only 0 % is in a segment`)),
   ]);
+  const middleMs = (turn!.startMs + turn!.endMs) / 2;
+  const inTwo = new Map(all).set(alike.id, [{ ...turn!, endMs: middleMs }, { ...turn!, startMs: middleMs }, ...others]);
+  expect(notHeard(calls, inTwo)).toEqual([]);
+  expect(cutOtherwise(calls, inTwo)).toBe(1);
 });

@@ -20,7 +20,7 @@ import { allTopics } from "@earshot/proto/topics.ts";
 import { CpuWatch } from "../calls-on-kafka/cpu-watch.ts";
 import { residentMiB } from "../memory/outside-figures.ts";
 import { type BacklogCall, backlogCalls, writeEnds, writeSpoken } from "./backlog.ts";
-import { notHeard, readTranscripts } from "./heard.ts";
+import { cutOtherwise, notHeard, readTranscripts } from "./heard.ts";
 import type { GrowthRow } from "./results.ts";
 
 export type PointOptions = {
@@ -162,6 +162,7 @@ export async function measurePoint({ workers, calls: count, seconds, speed, limi
       states: perSecond(states),
       partials: perSecond(partials),
       finals: [...finals.values()].reduce((sum, each) => sum + each.length, 0),
+      cutOtherwise: cutOtherwise(calls, finals),
       wallSeconds: Number(used.seconds.toFixed(1)),
       machinePercent: used.machinePercent,
       othersPercent: used.othersPercent,
