@@ -37,6 +37,8 @@ export type PointOptions = {
 /** Code is compiled and buffers have grown by then; what comes after is measured. */
 const warmShare = 0.25;
 const pollMs = 250;
+/** The longest that a worker may stand still. */
+const stillMs = 60_000;
 const apiKey = "ear_growth_0123456789abcdef0123456789abcdef";
 // Nothing of a bad line: its turns end elsewhere than the dialogue's do.
 const scenarios = scenarioIds().filter((id) => id !== "bad-line");
@@ -81,7 +83,15 @@ export async function measurePoint({ workers, calls: count, seconds, speed, limi
   let eventLog: EventLog | undefined;
   try {
     const script = fileURLToPath(new URL("../words-on-websocket/scripted-earshot.ts", import.meta.url));
-    const env = { EARSHOT_ADMIN_API_KEY: apiKey, EARSHOT_ADMIN_PASSWORD: "correct horse battery staple", ...atPace(speed), ...servers.env };
+    // Workers are held still while the audio is written, and must not be taken for dead.
+    const still = { [platform.kafkaSessionMs.env]: String(stillMs), [pipeline.standstillMs.env]: String(stillMs) };
+    const env = {
+      ...still,
+      EARSHOT_ADMIN_API_KEY: apiKey,
+      EARSHOT_ADMIN_PASSWORD: "correct horse battery staple",
+      ...atPace(speed),
+      ...servers.env,
+    };
     roles.push(...(await planCluster({ size: { gateways: 0, pipelines: workers, ingests: 1, apis: 1 }, directory, env, script })));
     const of = (role: RoleProcess["role"]): RoleProcess[] => roles.filter((each) => each.role === role);
     const [api] = of("analytics-api");
@@ -101,12 +111,26 @@ export async function measurePoint({ workers, calls: count, seconds, speed, limi
     await eventLog.start();
     await eventLog.declare(allTopics);
 
+    // They share the partitions out before there is audio: where one joins later, calls are handed over and what they said is heard twice.
+    await Promise.all(pipelines.map((role) => role.process.start()));
+    const share = Math.floor((await eventLog.bounds("media.v1")).length / workers);
+    await until(
+      "workers with their share of the partitions",
+      () => workers,
+      () => shared(pipelines, share),
+    );
+    for (const role of pipelines) role.process.pause();
+
     const calls: BacklogCall[] = backlogCalls(scenarios, count, seconds, Date.now());
     const writing = new CpuWatch([], kafkaPid);
     const chunks = await writeSpoken(eventLog, calls);
     const written = writing.used();
+    if (written.seconds * 1000 > stillMs)
+      throw new Error(
+        `${count} calls: gateways wrote for ${Math.round(written.seconds)} s; workers are held still for ${stillMs / 1000} s at most: fewer --call-seconds.`,
+      );
 
-    await Promise.all(pipelines.map((role) => role.process.start()));
+    for (const role of pipelines) role.process.resume();
     const heard = (): Promise<number> => handled(pipelines, "media.v1", "media-pipeline");
     await until("a first part of the chunks to hear", () => chunks * warmShare, heard);
     const before = await heard();
@@ -125,12 +149,14 @@ export async function measurePoint({ workers, calls: count, seconds, speed, limi
     );
     const ended = ending.used();
     const states = await sumOf(pipelines, /^earshot_pipeline_checkpoints_total\{outcome="saved"\}/);
+    const restored = await sumOf(pipelines, /^earshot_pipeline_restored_calls_total/);
     const overflows = await sumOf(pipelines, /^earshot_vad_windows_total\{how="overflow"\}/);
     await Promise.all(pipelines.map((role) => role.process.stop()));
 
     const { partials, finals } = await readTranscripts(eventLog);
     const wrong = notHeard(calls, finals);
     if (overflows > 0) wrong.push(`${overflows} windows were judged without the speech detector`);
+    if (restored > 0) wrong.push(`${restored} calls moved between workers, and were heard twice in part`);
     if (wrong.length > 0)
       throw new Error(`${count} calls, ${workers} workers: not all was heard, ${wrong.length} faults:\n${wrong.slice(0, 5).join("\n")}`);
 
@@ -173,6 +199,17 @@ export async function measurePoint({ workers, calls: count, seconds, speed, limi
     await servers.stop();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** How many workers have so many partitions. */
+async function shared(pipelines: readonly RoleProcess[], partitions: number): Promise<number> {
+  let count = 0;
+  for (const role of pipelines) {
+    const taken = await sumOf([role], /^earshot_pipeline_partition_moves_total\{why="assigned"\}/);
+    const given = await sumOf([role], /^earshot_pipeline_partition_moves_total\{why="(handover|lost)"\}/);
+    if (taken - given >= partitions) count++;
+  }
+  return count;
 }
 
 async function recordsOn(eventLog: EventLog, topics: readonly string[]): Promise<number> {
