@@ -43,9 +43,6 @@ const congestionMs = 5;
 const fewParts = 8;
 const longestCongestionMs = 2000;
 
-/** Calls whose audio was handled before their start, and where it begins: the log is read once for all of them, however many a worker finds at once. */
-type Early = { from: number; readonly sessions: Map<string, CallSession> };
-
 export class CallPartition {
   readonly index: number;
   readonly #deps: PartitionDeps;
@@ -120,33 +117,27 @@ export class CallPartition {
   async #onCalls(batch: readonly LogRecord[]): Promise<void> {
     const changed = new Set<CallSession>();
     const ended: CallSession[] = [];
-    const early: Early = { from: this.mediaNext, sessions: new Map() };
-    try {
-      for (const record of batch) {
-        const event = decodeEvent(record.value);
-        const { payload } = event;
-        const session = this.sessions.get(event.callId);
-        if (payload.case === "callStarted") {
-          // One that is known was started twice, or taken over: its legs may have been corrected since.
-          if (session !== undefined) continue;
-          const opened = await this.#open(event, payload.value.startedAtMs, payload.value.legs, record.appendedAtMs, early);
-          if (opened !== undefined) changed.add(opened);
-        } else if (payload.case === "callUpdated" && session !== undefined) {
-          session.setLegs(payload.value.legs);
-          changed.add(session);
-        } else if (payload.case === "callEnded") {
-          const { startedAtMs, endedAtMs, legs } = payload.value;
-          const known = session ?? (await this.#open(event, startedAtMs || endedAtMs, legs, record.appendedAtMs, early));
-          if (known === undefined || this.#finisher.isFinishing(known)) continue;
-          if (legs.length > 0) known.setLegs(legs);
-          if (known.stage === "live") known.markEnded(endedAtMs);
-          changed.add(known);
-          ended.push(known);
-        }
+    for (const record of batch) {
+      const event = decodeEvent(record.value);
+      const { payload } = event;
+      const session = this.sessions.get(event.callId);
+      if (payload.case === "callStarted") {
+        // One that is known was started twice, or taken over: its legs may have been corrected since.
+        if (session !== undefined) continue;
+        const opened = await this.#open(event, payload.value.startedAtMs, payload.value.legs, record.appendedAtMs);
+        if (opened !== undefined) changed.add(opened);
+      } else if (payload.case === "callUpdated" && session !== undefined) {
+        session.setLegs(payload.value.legs);
+        changed.add(session);
+      } else if (payload.case === "callEnded") {
+        const { startedAtMs, endedAtMs, legs } = payload.value;
+        const known = session ?? (await this.#open(event, startedAtMs || endedAtMs, legs, record.appendedAtMs));
+        if (known === undefined || this.#finisher.isFinishing(known)) continue;
+        if (legs.length > 0) known.setLegs(legs);
+        if (known.stage === "live") known.markEnded(endedAtMs);
+        changed.add(known);
+        ended.push(known);
       }
-    } finally {
-      // Also where one of the calls cannot be opened now: the others are open, and their starts change nothing when they come again.
-      if (early.sessions.size > 0) await this.#hearAgain(early.from, this.mediaNext, early.sessions);
     }
     // Before the offset moves past them: whoever comes next must know of these calls.
     await this.#deps.checkpointer.save([...changed], () => this.mediaNext);
@@ -175,7 +166,6 @@ export class CallPartition {
     startedAtMs: number,
     legs: PayloadOf<"callStarted">["legs"],
     appendedAtMs: number,
-    early: Early,
   ): Promise<CallSession | undefined> {
     const { recent, settings, clock, states, liveCalls } = this.#deps;
     if (recent.has(event.callId)) return undefined;
@@ -191,10 +181,7 @@ export class CallPartition {
     session.setLegs(legs);
     this.sessions.set(event.callId, session);
     const from = await this.#firstAudio(event.callId, appendedAtMs);
-    if (from !== undefined) {
-      early.from = Math.min(early.from, from);
-      early.sessions.set(event.callId, session);
-    }
+    if (from !== undefined) await this.#hearAgain(from, this.mediaNext, new Map([[event.callId, session]]));
     return session;
   }
 
