@@ -56,7 +56,7 @@ export function notHeard(calls: readonly BacklogCall[], finals: Transcripts["fin
 
 /**
  * Calls whose number of segments is not what most calls of the same audio have: of a sound that the call's beginning or end cuts off it hangs on one
- * window whether it is a word, and a worker that takes a stream for standing still cuts in two what is being said.
+ * window whether it is a word.
  */
 export function cutOtherwise(calls: readonly BacklogCall[], finals: Transcripts["finals"]): number {
   const byAudio = new Map<string, Map<number, number>>();

@@ -237,12 +237,13 @@ export class RecordingSession {
 
   /** Publishes what changed since the last event, if anything did. */
   publishChanges(reason: string): void {
-    if (this.#fingerprint() !== this.#published) this.#publishState(reason);
+    const fingerprint = this.#fingerprint();
+    if (fingerprint !== this.#published) this.#publishState(reason, fingerprint);
   }
 
-  #publishState(reason: string): void {
+  #publishState(reason: string, fingerprint: string): void {
     if (this.#state !== "up") return;
-    this.#published = this.#fingerprint();
+    this.#published = fingerprint;
     const { events, clock } = this.#context;
     events.publish(this.match.entry.tenant, this.id, `updated-${++this.#updates}`, clock.now(), {
       case: "callUpdated",
@@ -270,7 +271,7 @@ export class RecordingSession {
         for (const { leg, speaker } of command.command.value.legs) this.#legs[leg]?.correct(speaker);
         break;
       case "report":
-        this.#publishState("asked");
+        this.#publishState("asked", this.#fingerprint());
         return;
       default:
         return;

@@ -57,11 +57,12 @@ export class MemoryEventLog implements EventLog {
     return this.#records(topic).map((record) => decodeEvent(record.value));
   }
 
-  /** Payloads of one kind, in order. */
+  /** The records of a topic as they were appended, in order. */
   values(topic: string): Uint8Array[] {
     return this.#records(topic).map((record) => record.value);
   }
 
+  /** Payloads of one kind, in order. */
   payloads<C extends PayloadCase>(topic: string, kind: C): PayloadOf<C>[] {
     const found: PayloadOf<C>[] = [];
     for (const { payload } of this.events(topic)) if (payload.case === kind) found.push(payload.value as PayloadOf<C>);
