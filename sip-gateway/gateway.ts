@@ -44,6 +44,7 @@ export interface Gateway extends Component {
 
 /** Of the time to stop, what is kept for BYEs and their answers. */
 const byeTimeMs = 2000;
+const settingsRetryMs = 1000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { settings, clock, eventLog, metrics, gatewayId } = options;
@@ -99,22 +100,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   const subscriptions: Subscription[] = [];
   let serving = false;
 
-  const subscribe = async () => {
+  /** @returns the subscription to the tenants' settings */
+  const subscribe = async (): Promise<Subscription> => {
     // Every gateway needs every record, so each start is a group of its own.
     const group = `sip-gateway-${randomUUID()}`;
+    const ofSettings = await eventLog.subscribe({
+      topics: [topics.settings.name],
+      group,
+      from: "earliest",
+      durable: false,
+      handle: (batch) => {
+        for (const record of batch) {
+          const event = decodeEvent(record.value);
+          if (event.payload.case === "tenantSettings") directory.apply(event.tenantId, event.payload.value);
+        }
+      },
+    });
+    subscriptions.push(ofSettings);
     subscriptions.push(
-      await eventLog.subscribe({
-        topics: [topics.settings.name],
-        group,
-        from: "earliest",
-        durable: false,
-        handle: (batch) => {
-          for (const record of batch) {
-            const event = decodeEvent(record.value);
-            if (event.payload.case === "tenantSettings") directory.apply(event.tenantId, event.payload.value);
-          }
-        },
-      }),
       await eventLog.subscribe({
         topics: [topics.commands.name],
         group,
@@ -128,6 +131,20 @@ export function createGateway(options: GatewayOptions): Gateway {
         },
       }),
     );
+    return ofSettings;
+  };
+
+  /** Resolves when all settings are applied that were on the log before; tried again where the log cannot say where it ends. */
+  const settingsRead = async (ofSettings: Subscription): Promise<void> => {
+    while (!admission.draining) {
+      try {
+        await ofSettings.drained();
+        return directory.complete();
+      } catch (err) {
+        log.warn({ err }, "How far the tenants' settings go on the event log could not be asked, tried again");
+        await pause(clock, settingsRetryMs);
+      }
+    }
   };
 
   return {
@@ -144,7 +161,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const detail = "The gateway was restarted while the call was up.";
       const ended = await endUnendedCalls(eventLog, events, clock.now(), { gatewayId, termination: "restart", detail });
       if (ended > 0) log.info({ calls: ended }, "Calls that a restart had cut off were ended");
-      await subscribe();
+      const read = settingsRead(await subscribe());
+      // Who calls in the moment after a restart is no stranger because his trunk was not read yet.
+      await Promise.race([read, pause(clock, settings.settingsWaitMs)]);
       try {
         await signalling.start();
       } catch (error) {
@@ -165,8 +184,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const ended = server.endAll("shutdown", "The recording server is shutting down.");
       if (forByesMs > 0) await Promise.race([ended, pause(clock, forByesMs)]);
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
-      await peers.stop();
+      // Callers are sent on to the last moment, so the others are listened to until then.
       await signalling.stop(0);
+      await peers.stop();
       await eventLog.flush();
     },
   };

@@ -255,6 +255,13 @@ export const gatewaySettings = {
     default: 1800,
     describe: "session timer proposed to clients that support timers and name none",
   }),
+  settingsWaitMs: setting<number>({
+    env: "EARSHOT_SIP_SETTINGS_WAIT_MS",
+    schema: count(0),
+    default: 10_000,
+    describe: "longest time at the start that SIP stays closed until the tenants' settings on the event log are read",
+    atLimit: "SIP opens; INVITEs are answered 503 with Retry-After until they are",
+  }),
   retryAfterSeconds: setting<number>({
     env: "EARSHOT_SIP_RETRY_AFTER_SECONDS",
     schema: count(1),

@@ -32,6 +32,7 @@ export class TrunkDirectory {
   readonly #log: Log;
   readonly #tenants = new Map<string, TenantEntry>();
   #rules: Rule[] = [];
+  #isComplete = false;
   readonly #conflictsNoted = new Set<string>();
   readonly #withoutTlsNames: string | undefined;
   readonly #blindTrunksNoted = new Set<string>();
@@ -42,9 +43,14 @@ export class TrunkDirectory {
     this.#withoutTlsNames = withoutTlsNames;
   }
 
-  /** At least one tenant's settings are known. */
+  /** The settings of every tenant there was at the start are known, and there is one. */
   get known(): boolean {
-    return this.#tenants.size > 0;
+    return this.#isComplete && this.#tenants.size > 0;
+  }
+
+  /** All that was published before the start has been applied: from now on a source that no trunk names is a stranger. */
+  complete(): void {
+    this.#isComplete = true;
   }
 
   tenant(tenant: TenantId): TenantEntry | undefined {

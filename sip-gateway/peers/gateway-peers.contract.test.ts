@@ -69,6 +69,19 @@ test.each(["udp", "tcp"] as const)("a draining gateway sends new sessions to one
   expect(await one.metrics.expose()).toContain('earshot_sip_invites_total{outcome="redirected_draining"} 5');
 });
 
+test("a gateway hears of the others until its sockets are closed: nobody is refused because it no longer knows where to send him", async () => {
+  const eventLog = new MemoryEventLog();
+  const one = await gateway("a", eventLog);
+  await gateway("b", eventLog);
+  const left = Promise.withResolvers<void>();
+  eventLog.ending = { topic: topics.gateways.name, until: left.promise };
+  const stopped = one.gateway.stop(0);
+  await one.until(() => one.gateway.addresses().length === 0, "closing the sockets");
+  left.resolve();
+  await stopped;
+  running.splice(running.indexOf(one), 1);
+});
+
 test("a full gateway sends on; where nobody has room, or it is told to reject, it answers 503", async () => {
   const eventLog = new MemoryEventLog();
   const full = await gateway("a", eventLog, { settings: { maxCalls: 1 } });

@@ -6,6 +6,10 @@ export class MemoryEventLog implements EventLog {
   readonly name = "memory-event-log";
   /** Set to make `append` refuse, as a full disk does. */
   full = false;
+  /** Set to keep back what a subscription begins with until it resolves, as a broker far away does. */
+  reading: Promise<void> | undefined;
+  /** Set to keep subscriptions to this topic from ending until it resolves. */
+  ending: { readonly topic: string; readonly until: Promise<void> } | undefined;
   readonly #topics = new Map<string, LogRecord[]>();
   readonly #subscribers: SubscribeOptions[] = [];
 
@@ -34,15 +38,22 @@ export class MemoryEventLog implements EventLog {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#subscribers.push(options);
-    for (const topic of options.topics) {
-      const before = this.#records(topic);
-      if (options.from === "earliest" && before.length > 0) await options.handle(before.slice());
-    }
+    const begun = this.#begin(options);
+    if (this.reading === undefined) await begun;
     return {
       lag: () => 0,
-      drained: async () => {},
-      stop: async () => void this.#subscribers.splice(this.#subscribers.indexOf(options), 1),
+      drained: () => begun,
+      stop: async () => {
+        this.#subscribers.splice(this.#subscribers.indexOf(options), 1);
+        if (this.ending !== undefined && options.topics.includes(this.ending.topic)) await this.ending.until;
+      },
     };
+  }
+
+  async #begin(options: SubscribeOptions): Promise<void> {
+    const before = options.from === "earliest" ? options.topics.map((topic) => this.#records(topic).slice()) : [];
+    await this.reading;
+    for (const records of before) if (records.length > 0) await options.handle(records);
   }
 
   async read(topic: string, _partition: number, fromOffset: number, maxRecords: number): Promise<LogRecord[]> {
