@@ -112,10 +112,11 @@ function DayChart({ days, onDay }: { days: CallStatistics["perDay"]; onDay: (day
     <figure className="day-chart">
       <figcaption className="row">
         <span className="stat-label">Calls per day</span>
-        {shown.length > 0 && <span className="faint small">at most {most.toLocaleString("en-GB")}</span>}
+        <span className="faint small">{shown.length === 0 ? "none" : `at most ${most.toLocaleString("en-GB")}`}</span>
       </figcaption>
       <div
         className="day-bars"
+        hidden={shown.length === 0}
         style={width}
         role="toolbar"
         aria-label="Calls per day; arrow keys move, Enter shows a day"
