@@ -1,69 +1,60 @@
 /** The main job, as its users do it: a demo call is placed, its words reach the socket while it is up, and it ends as a record. */
-
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { CallDetail, CallSummary, LedgerStage, Segment } from "@earshot/proto/api/calls.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { placeDemoCall } from "./demo-pbx/demo-call.ts";
 import { loadTruth } from "./demo-pbx/dialogue.ts";
 import { type EarshotProcess, eventually, startEarshot } from "./testing/earshot-process.ts";
 import { watchLive } from "./testing/live-watch.ts";
+import { sharedByTests } from "./testing/shared-by-tests.ts";
 
 type List<T> = { data: T[]; total: number };
 
-let earshot: EarshotProcess;
-beforeAll(async () => {
-  earshot = await startEarshot({ env: { EARSHOT_ASR: "auto" } });
-}, 120_000);
-afterAll(() => earshot?.stop());
-
 describe("a demo call", () => {
-  let call: CallSummary;
-
-  test("becomes words on the live socket while people speak", async () => {
-    const { speech } = await earshot.get<{ speech: { engine: string; usable: boolean } }>("/api/v1/status");
-    if (process.env.REQUIRE_SERVERS === "1") expect(speech.usable, JSON.stringify(speech)).toBe(true);
+  const shared = sharedByTests(async (ends) => {
+    const earshot = await startEarshot({ env: { EARSHOT_ASR: "auto" } });
+    ends.defer(async () => void (await earshot.stop()));
     const live = watchLive(earshot);
+    ends.defer(() => live.close());
     await eventually(
       async () => live.messages.map(({ type }) => type),
       (types) => types.includes("snapshot"),
       30_000,
     );
-
     const placed = await placeDemoCall({
       scenario: "cancellation",
       recorder: { address: "127.0.0.1", port: earshot.sipPort },
       seconds: 22,
     });
-    const started = await eventually(
-      async () => live.events.find((event) => event.type === "call.started"),
-      (event) => event !== undefined,
-      30_000,
-    );
-    expect(started).toMatchObject({ call: { agent: "Sarah Miller", caller: expect.stringContaining("George Patel"), endedAt: null } });
-    if (speech.usable) {
-      // The words are there before the call is over.
-      await eventually(
-        async () => live.events.filter((event) => event.type === "transcript.final").length,
-        (finals) => finals >= 1,
-        20_000,
-      );
-      expect(live.events.some((event) => event.type === "call.ended")).toBe(false);
-    }
     expect(await placed.ended).toBe("played");
     await eventually(
-      async () => live.events.find((event) => event.type === "call.ended"),
-      (event) => event !== undefined,
+      async () => live.events.map(({ type }) => type),
+      (types) => types.includes("call.ended"),
       30_000,
     );
-    live.close();
-
+    const { speech } = await earshot.get<{ speech: { engine: string; usable: boolean } }>("/api/v1/status");
     const { data, total } = await earshot.get<List<CallSummary>>("/api/v1/calls");
     expect(total).toBe(1);
-    call = data[0]!;
+    return { earshot, speech, events: live.events, call: data[0]! };
+  });
+
+  test("becomes words on the live socket while people speak", async () => {
+    const { speech, events, call } = shared();
+    if (process.env.REQUIRE_SERVERS === "1") expect(speech.usable, JSON.stringify(speech)).toBe(true);
+    expect(events.find((event) => event.type === "call.started")).toMatchObject({
+      call: { id: call.id, agent: "Sarah Miller", caller: expect.stringContaining("George Patel"), endedAt: null },
+    });
+    // The words are there before the call is over.
+    const told = events.map(({ type }) => type);
+    if (speech.usable) expect(told.slice(0, told.indexOf("call.ended"))).toContain("transcript.final");
     expect(call).toMatchObject({ termination: "bye", legs: [{ speaker: "agent" }, { speaker: "caller" }] });
     expect(Date.parse(call.endedAt!) - Date.parse(call.startedAt)).toBeGreaterThan(20_000);
   });
 
   test("has a ledger in which nothing is in progress", async () => {
+    const { earshot, call } = shared();
     const { data } = await eventually(
       () => earshot.get<List<LedgerStage>>(`/api/v1/calls/${call.id}/ledger`),
       ({ data }) => data.every(({ outcome }) => outcome !== "running" && outcome !== "pending"),
@@ -75,7 +66,7 @@ describe("a demo call", () => {
   });
 
   test("has its transcript, on two sides, close to what was said", async () => {
-    const { speech } = await earshot.get<{ speech: { usable: boolean } }>("/api/v1/status");
+    const { earshot, speech, call } = shared();
     const truth = loadTruth("cancellation");
     const { data } = await eventually(
       () => earshot.get<List<Segment>>(`/api/v1/calls/${call.id}/transcript`),
@@ -97,6 +88,7 @@ describe("a demo call", () => {
   });
 
   test("has a stereo recording that answers range requests", async () => {
+    const { earshot, call } = shared();
     const whole = await eventually(
       () => earshot.request(`/api/v1/calls/${call.id}/recording`),
       ({ status }) => status === 200,
@@ -114,6 +106,7 @@ describe("a demo call", () => {
   });
 
   test("has its measures", async () => {
+    const { earshot, call } = shared();
     const detail = await eventually(
       () => earshot.get<CallDetail>(`/api/v1/calls/${call.id}`),
       ({ conversation, lineQuality }) => conversation !== null && lineQuality.length > 0,
@@ -126,11 +119,13 @@ describe("a demo call", () => {
 });
 
 test("what happened outlives kill -9, and the call that was up is ended as such", async () => {
-  const first = await startEarshot({ dataDir: `${earshot.dataDir}-restart` });
+  const dataDir = mkdtempSync(join(tmpdir(), "earshot-restart-"));
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+  const first = await startEarshot({ dataDir });
   let second: EarshotProcess | undefined;
   const abort = new AbortController();
   try {
-    const placed = await placeDemoCall({ scenario: "sale", recorder: { address: "127.0.0.1", port: first.sipPort }, signal: abort.signal });
+    await placeDemoCall({ scenario: "sale", recorder: { address: "127.0.0.1", port: first.sipPort }, signal: abort.signal });
     await eventually(
       () => first.get<List<CallSummary>>("/api/v1/calls"),
       ({ total }) => total === 1,
@@ -139,8 +134,7 @@ test("what happened outlives kill -9, and the call that was up is ended as such"
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     await first.kill();
     abort.abort();
-    void placed;
-    second = await startEarshot({ dataDir: first.dataDir });
+    second = await startEarshot({ dataDir });
     const { data } = await eventually(
       () => second!.get<List<CallSummary>>("/api/v1/calls"),
       ({ data }) => data[0]?.endedAt !== null && data[0] !== undefined,
@@ -154,10 +148,9 @@ test("what happened outlives kill -9, and the call that was up is ended as such"
     );
     expect((await recording.arrayBuffer()).byteLength).toBeGreaterThan(44 + 16_000);
   } finally {
+    abort.abort();
     await first.kill();
     await second?.stop();
-    const { rmSync } = await import("node:fs");
-    rmSync(`${earshot.dataDir}-restart`, { recursive: true, force: true });
   }
 });
 

@@ -1,12 +1,13 @@
 /** Recognition as a process of its own: calls become words through gRPC, and no utterance is lost when that process is killed. */
 import { findInstallation } from "@earshot/media-pipeline/recogniser/pocketsphinx/find-installation.ts";
 import type { CallSummary, LedgerStage, Segment } from "@earshot/proto/api/calls.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { placeDemoCall } from "./demo-pbx/demo-call.ts";
 import { loadTruth } from "./demo-pbx/dialogue.ts";
-import { type EarshotProcess, eventually, startEarshot } from "./testing/earshot-process.ts";
+import { eventually, startEarshot } from "./testing/earshot-process.ts";
 import { watchLive } from "./testing/live-watch.ts";
-import { type RecogniserProcess, startRecogniser } from "./testing/recogniser-process.ts";
+import { startRecogniser } from "./testing/recogniser-process.ts";
+import { sharedByTests } from "./testing/shared-by-tests.ts";
 
 type List<T> = { data: T[]; total: number };
 
@@ -18,11 +19,10 @@ test.runIf(missing && process.env.REQUIRE_SERVERS === "1")("pocketsphinx is requ
 });
 
 describe.skipIf(missing)("a recogniser process (needs pocketsphinx)", () => {
-  let recogniser: RecogniserProcess;
-  let earshot: EarshotProcess;
-  beforeAll(async () => {
-    recogniser = await startRecogniser({ EARSHOT_RECOGNISER_TOKEN: "e2e-token" });
-    earshot = await startEarshot({
+  const shared = sharedByTests(async (ends) => {
+    let recogniser = await startRecogniser({ EARSHOT_RECOGNISER_TOKEN: "e2e-token" });
+    ends.defer(async () => expect(await recogniser.stop()).toBe(0));
+    const earshot = await startEarshot({
       env: {
         EARSHOT_ASR: "auto",
         EARSHOT_GRPC_ASR_URL: `grpc://127.0.0.1:${recogniser.port}`,
@@ -32,13 +32,19 @@ describe.skipIf(missing)("a recogniser process (needs pocketsphinx)", () => {
         EARSHOT_RECOGNITION_DEADLINE_MS: "110000",
       },
     });
-  }, 120_000);
-  afterAll(async () => {
-    await earshot?.stop();
-    expect(await recogniser?.stop()).toBe(0);
+    ends.defer(async () => void (await earshot.stop()));
+    return {
+      earshot,
+      killRecogniser: () => recogniser.kill(),
+      async startRecogniserAgain() {
+        const env = { EARSHOT_RECOGNISER_TOKEN: "e2e-token", EARSHOT_RECOGNISER_PORT: String(recogniser.port) };
+        recogniser = await startRecogniser(env);
+      },
+    };
   });
 
   test("is what auto chooses, and gives partials and words; killed in mid-utterance and started again, it loses no segment", async () => {
+    const { earshot, killRecogniser, startRecogniserAgain } = shared();
     const { speech } = await earshot.get<{ speech: { engine: string; reason: string } }>("/api/v1/status");
     expect(speech).toMatchObject({ engine: "grpc", reason: expect.stringContaining("EARSHOT_GRPC_ASR_URL") });
     const live = watchLive(earshot);
@@ -52,10 +58,10 @@ describe.skipIf(missing)("a recogniser process (needs pocketsphinx)", () => {
       (event) => event !== undefined && event.segment.endMs > 3000,
       40_000,
     );
-    await recogniser.kill();
+    await killRecogniser();
     const killedAt = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    recogniser = await startRecogniser({ EARSHOT_RECOGNISER_TOKEN: "e2e-token", EARSHOT_RECOGNISER_PORT: String(recogniser.port) });
+    await startRecogniserAgain();
     const awayMs = performance.now() - killedAt;
     expect(await placed.ended).toBe("played");
 

@@ -4,15 +4,10 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { placeDemoCall } from "../demo-pbx/demo-call.ts";
 import { type EarshotProcess, eventually, startEarshot } from "../testing/earshot-process.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "earshot-backup-"));
-const old = join(folder, "old");
-const fresh = join(folder, "fresh");
-const backup = join(folder, "backup");
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+import { readManifest } from "./format.ts";
 
 const command = (name: "backup" | "restore", dataDir: string, ...args: string[]) =>
   spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), ...args], {
@@ -38,6 +33,9 @@ async function answers(earshot: EarshotProcess): Promise<unknown> {
 }
 
 test("backup and restore", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "earshot-backup-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const [old, fresh, backup] = [join(folder, "old"), join(folder, "fresh"), join(folder, "backup")];
   const before = await startEarshot({ dataDir: old, env: { EARSHOT_ASR: "auto" } });
   let told: unknown;
   try {
@@ -74,11 +72,6 @@ test("backup and restore", async () => {
     await after.stop();
   }
 
-  appendFileSync(join(backup, "relational", (await readTenant()).id, "trunks.ndjson"), "{}\n");
+  appendFileSync(join(backup, "relational", readManifest(backup).tenants[0]!.id, "trunks.ndjson"), "{}\n");
   expect(command("restore", join(folder, "third"), "--from", backup).stderr).toContain("the backup was made of");
 });
-
-async function readTenant(): Promise<{ id: string }> {
-  const { readManifest } = await import("./format.ts");
-  return readManifest(backup).tenants[0]!;
-}

@@ -1,42 +1,53 @@
 /** The disk fills up while a call is up, in the product as one process: event log, spool and recordings lie on it. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { placeDemoCall } from "../demo-pbx/demo-call.ts";
 import { callReader } from "../testing/call-reader.ts";
-import { type EarshotProcess, eventually, startEarshot } from "../testing/earshot-process.ts";
+import { eventually, startEarshot } from "../testing/earshot-process.ts";
+import { sharedByTests } from "../testing/shared-by-tests.ts";
 import { expectWhole } from "./whole-call.ts";
 
-/** A small disk of its own in memory. @returns why there can be none: a right of the machine, which no installation gives, so that it is skipped */
-function mountDisk(at: string, megabytes: number): string {
-  mkdirSync(at, { recursive: true });
+const diskMegabytes = 32;
+
+/** A small disk of its own in memory. @returns where it lies */
+function mountDisk(): string {
+  const folder = mkdtempSync(join(tmpdir(), "earshot-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "earshot-test", at], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${diskMegabytes}m`, "earshot-test", folder], { stdio: "pipe" });
+    return folder;
+  } catch (error) {
+    rmdirSync(folder);
+    throw error;
+  }
+}
+
+function unmountDisk(folder: string): void {
+  execFileSync("umount", ["-l", folder]);
+  rmdirSync(folder);
+}
+
+/** @returns why there can be no disk: a right of the machine, which no installation gives, so that it is skipped */
+function diskMissing(): string {
+  try {
+    unmountDisk(mountDisk());
     return "";
   } catch (error) {
     return `no file system can be mounted here: ${(error as Error).message.split("\n")[0]}`;
   }
 }
 
-const diskMegabytes = 32;
-const folder = mkdtempSync(join(tmpdir(), "earshot-disk-"));
-const disk = join(folder, "disk");
-const missing = mountDisk(disk, diskMegabytes);
-afterAll(() => {
-  if (missing === "") execFileSync("umount", ["-l", disk]);
-  rmSync(folder, { recursive: true, force: true });
-});
-
+const missing = diskMissing();
 const scenario = "sale";
 const seconds = 30;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(missing !== "")(`disk full ${missing}`, () => {
-  let earshot: EarshotProcess;
-  beforeAll(async () => {
-    earshot = await startEarshot({
+  const shared = sharedByTests(async (ends) => {
+    const disk = ends.adopt(mountDisk(), unmountDisk);
+    const earshot = await startEarshot({
       env: {
         EARSHOT_ASR: "pocketsphinx",
         EARSHOT_EVENT_LOG: `embedded:${join(disk, "log")}`,
@@ -45,14 +56,15 @@ describe.skipIf(missing !== "")(`disk full ${missing}`, () => {
         EARSHOT_INSIGHTS_END_GRACE_MS: "3000",
       },
     });
-  }, 120_000);
-  afterAll(() => earshot?.stop(), 60_000);
-
-  const place = (length = seconds) =>
-    placeDemoCall({ scenario, seconds: length, codec: "PCMU", recorder: { address: "127.0.0.1", port: earshot.sipPort } });
-  const readiness = async () => (await (await earshot.request("/readyz")).json()) as { ready: boolean; reasons: string[] };
+    ends.defer(async () => void (await earshot.stop()));
+    return { disk, earshot };
+  });
 
   test("new calls are refused and told why, the call that is up goes on; with room again everything of it is there", async () => {
+    const { disk, earshot } = shared();
+    const place = (length = seconds) =>
+      placeDemoCall({ scenario, seconds: length, codec: "PCMU", recorder: { address: "127.0.0.1", port: earshot.sipPort } });
+    const readiness = async () => (await (await earshot.request("/readyz")).json()) as { ready: boolean; reasons: string[] };
     const calls = callReader((path) => earshot.request(path));
     const call = await place();
     const [up] = await eventually(calls.calls, (all) => all.length > 0, 10_000);

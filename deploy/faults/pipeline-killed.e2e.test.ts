@@ -1,22 +1,22 @@
 /** A pipeline worker is killed in the middle of an utterance, and the broker is there to tell the other one. */
 import type { Service } from "@earshot/proto/api/administration.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadDialogue } from "../demo-pbx/dialogue.ts";
-import { clusterMissing, startTestCluster, type TestCluster } from "../testing/cluster.ts";
+import { clusterMissing, startTestCluster } from "../testing/cluster.ts";
 import { eventually } from "../testing/earshot-process.ts";
+import { sharedByTests } from "../testing/shared-by-tests.ts";
 import { expectWhole } from "./whole-call.ts";
 
 const missing = clusterMissing();
 const seconds = 30;
 
 describe.skipIf(missing !== "")(`a pipeline worker killed with calls up ${missing}`, () => {
-  let cluster: TestCluster;
-  beforeAll(async () => {
-    cluster = await startTestCluster({ pipelines: 2, env: { EARSHOT_ASR: "pocketsphinx" } });
-  }, 180_000);
-  afterAll(() => cluster?.stop(), 60_000);
+  const shared = sharedByTests(async (ends) =>
+    ends.adopt(await startTestCluster({ pipelines: 2, env: { EARSHOT_ASR: "pocketsphinx" } }), (cluster) => cluster.stop()),
+  );
 
   test("its calls go on at the other worker: recording whole, no segment missing or doubled, ended by name", async () => {
+    const cluster = shared();
     const scenarios = ["cancellation", "sale"];
     const calls = await Promise.all(scenarios.map((scenario) => cluster.place("gateway-1", { scenario, seconds })));
     // Words are coming, so utterances are open.

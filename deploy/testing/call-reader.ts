@@ -8,8 +8,10 @@ export type CallReader = {
   /** GET of an API, the first where none is named. @throws where the answer is not 2xx */
   get<T>(path: string, api?: string): Promise<T>;
   calls(api?: string): Promise<CallSummary[]>;
-  /** Waits until `count` calls are recorded, all ended by name and with a ledger in which nothing is under way. */
-  settled(count: number, ms: number, api?: string): Promise<CallDetail[]>;
+  /** Ids of all calls that are recorded. */
+  known(): Promise<ReadonlySet<string>>;
+  /** Waits until `count` calls are recorded besides those, all ended by name and with a ledger in which nothing is under way. */
+  settled(count: number, ms: number, besides?: ReadonlySet<string>): Promise<CallDetail[]>;
   transcript(callId: string, api?: string): Promise<Segment[]>;
   /** The final recording, WAV. */
   recording(callId: string, ms: number, api?: string): Promise<Buffer>;
@@ -27,20 +29,21 @@ export function callReader(request: (path: string, api?: string) => Promise<Resp
   return {
     get,
     calls,
-    async settled(count, ms, api) {
+    known: async () => new Set((await calls()).map(({ id }) => id)),
+    async settled(count, ms, besides = new Set()) {
       const ended = await eventually(
-        () => calls(api),
+        async () => (await calls()).filter(({ id }) => !besides.has(id)),
         (found) => found.length === count && found.every(({ endedAt }) => endedAt !== null),
         ms,
       );
       for (const { id } of ended)
         await eventually(
-          async () => (await get<List<LedgerStage>>(`/api/v1/calls/${id}/ledger`, api)).data,
+          async () => (await get<List<LedgerStage>>(`/api/v1/calls/${id}/ledger`)).data,
           (stages) => stages.length > 0 && !stages.some(isUnderWay),
           ms,
         );
       const details: CallDetail[] = [];
-      for (const { id } of ended) details.push(await get<CallDetail>(`/api/v1/calls/${id}`, api));
+      for (const { id } of ended) details.push(await get<CallDetail>(`/api/v1/calls/${id}`));
       return details;
     },
     transcript: async (callId, api) => (await get<List<Segment>>(`/api/v1/calls/${callId}/transcript`, api)).data,

@@ -5,7 +5,7 @@
  *     const call = await cluster.place("gateway-1", { scenario: "sale" });
  *     await cluster.role("pipeline-1").process.kill();                    // or stop(), pause(), resume(), start()
  *     cluster.servers.kafka?.pause();                                     // the broker; cluster.servers.postgres for PostgreSQL
- *     const [record] = await cluster.settled(1, 30_000);                 // through any API
+ *     const [record] = await cluster.settled(1, 30_000);                 // calls that are over, as the first API tells them
  *     await cluster.stop();
  */
 import { mkdtempSync, rmSync } from "node:fs";

@@ -41,6 +41,8 @@ export async function startRecogniser(env: Record<string, string> = {}): Promise
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const exited = once(child, "exit");
     child.kill(signal);
+    // A paused process gets its signal when it goes on.
+    child.kill("SIGCONT");
     await exited;
     return child.exitCode;
   };
