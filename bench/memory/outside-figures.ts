@@ -21,14 +21,21 @@ export function outsideFigures(pid: number): Figures {
   for (const [field, name] of Object.entries(names)) figures[name] = Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
   let mapping = "";
   for (const line of readFileSync(`/proc/${pid}/smaps`, "utf8").split("\n")) {
-    const header = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$/.exec(line);
+    const header = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \d+ *(.*)$/.exec(line);
     if (header !== null) {
-      const path = header[1]!;
-      mapping = path === "" ? "anonymous" : path.startsWith("[") ? path : basename(path);
+      const [, from, to, path] = header as unknown as [string, string, string, string];
+      mapping = path === "" ? anonymous(Number.parseInt(from, 16), Number.parseInt(to, 16)) : path.startsWith("[") ? path : basename(path);
       continue;
     }
     const kB = Number(/^Rss:\s+(\d+) kB/.exec(line)?.[1] ?? 0);
     if (kB > 0) figures[`mapping.${mapping}`] = (figures[`mapping.${mapping}`] ?? 0) + kB * 1024;
   }
   return figures;
+}
+
+const v8PageBytes = 256 * 1024;
+
+/** V8's heap is of pages of this size, those that it keeps for later among them, which its own figures leave out. */
+function anonymous(from: number, to: number): string {
+  return from % v8PageBytes === 0 && (to - from) % v8PageBytes === 0 && to - from <= 4 * v8PageBytes ? "anonymous.v8" : "anonymous";
 }

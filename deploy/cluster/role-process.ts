@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Readiness } from "@earshot/platform/operations/health.ts";
 import type { RoleName } from "../roles/role.ts";
+import nodeFlags from "../setup/node-flags.json" with { type: "json" };
 import { ManagedProcess } from "./managed-process.ts";
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -48,7 +49,7 @@ export class RoleProcess {
     this.name = name;
     this.ports = ports;
     this.host = env.EARSHOT_OPERATIONS_HOST ?? "127.0.0.1";
-    const [command, ...args] = [...through, process.execPath, "--disable-warning=ExperimentalWarning", script, "--role", role];
+    const [command, ...args] = [...through, process.execPath, ...nodeFlags, script, "--role", role];
     this.dataDir = join(directory, name);
     this.process = new ManagedProcess({
       name,

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import nodeFlags from "../setup/node-flags.json" with { type: "json" };
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -40,7 +41,7 @@ export async function startEarshot(
   const apiKey = "ear_e2e_0123456789abcdef0123456789abcdef";
   const password = "correct horse battery staple";
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", options.script ?? main, ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [...nodeFlags, options.script ?? main, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
