@@ -44,6 +44,7 @@ describe("chDB in process", () => {
       "0002-segments.sql",
       "0003-facts.sql",
       "0004-projections-by-merges.sql",
+      "0005-searched-terms.sql",
     ]);
     expect(subject.started.limitation).toBeUndefined();
   });

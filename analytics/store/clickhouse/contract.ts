@@ -464,6 +464,33 @@ export const callStoreChecks: readonly ContractCheck[] = [
     },
   },
   {
+    name: "finds a phrase where its words follow one another, not where they follow one another two by two",
+    async run(subject) {
+      const { store, clock } = subject();
+      const tenant = tenantId("phrases");
+      const start = clock.now() - 60_000;
+      await store.write(exampleCall(tenant, "p1", start, ["can I speak to the manager of the store"]));
+      await store.write(exampleCall(tenant, "p2", start + 1000, ["speak to the agent, then to the manager"]));
+      await store.write(exampleCall(tenant, "p3", start + 2000, ["no no no manager", "Speak to"]));
+      await store.write(exampleCall(tenant, "p4", start + 3000, [""]));
+      const check = async () => {
+        const found = async (q: string) => (await store.listCalls(tenant, asked({ q }), "UTC")).data.map((call) => call.id);
+        assert.deepEqual(await found('"to the"'), ["p2", "p1"]);
+        assert.deepEqual(await found('"speak to the manager"'), ["p1"]);
+        assert.deepEqual(await found('"to the manager"'), ["p2", "p1"]);
+        assert.deepEqual(await found('"no no no"'), ["p3"]);
+        assert.deepEqual(await found('"no no no no"'), []);
+        assert.deepEqual(await found('"speak to" manager "of the"'), ["p1"]);
+        assert.deepEqual(await found("manager"), ["p3", "p2", "p1"]);
+        assert.equal((await store.statistics(tenant, asked({ q: '"speak to the manager"' }), "UTC")).calls, 1);
+      };
+      await check();
+      clock.advance(300_000);
+      await subject().maintain();
+      await check();
+    },
+  },
+  {
     name: "replaces a segment by its higher revision, and keeps no partial words",
     async run(subject) {
       const { store, clock } = subject();

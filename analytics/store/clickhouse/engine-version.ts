@@ -18,10 +18,9 @@ export function checkVersion(version: string): void {
 /** What the newest schema and its queries name that 24.8 does not know, or knows with faults: functions, settings, settings of a table. */
 export const newerNames = [
   "hasPhrase",
-  "hasAllTokens",
   "hasAnyTokens",
   "use_top_k_dynamic_filtering",
-  "use_text_index_postings_cache",
+  "text_index_posting_list_block_size",
   "allow_experimental_text_index_phrase_search",
   "materialize_projections_on_insert",
   "materialize_projections_on_merge",
@@ -43,12 +42,12 @@ export async function missingNames(connection: ColumnStoreConnection): Promise<s
 
 /**
  * By the table that is there, not by the engine: a table made on an older server stays as it was made when the server is upgraded.
- * @returns whether `calls` has the text index; without it there is the bloom filter of words
+ * @returns whether `calls` has a text index; without it there is the bloom filter of words; undefined where there is no such table yet
  */
-export async function hasTextIndex(connection: ColumnStoreConnection): Promise<boolean> {
+export async function hasTextIndex(connection: ColumnStoreConnection): Promise<boolean | undefined> {
   const [table] = await connection.query<{ definition: string }>(
     "SELECT create_table_query AS definition FROM system.tables WHERE database = currentDatabase() AND name = 'calls'",
     {},
   );
-  return /INDEX words \S+ TYPE text\(/.test(table?.definition ?? "");
+  return table === undefined ? undefined : / TYPE text\(/.test(table.definition);
 }

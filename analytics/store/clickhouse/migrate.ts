@@ -7,7 +7,7 @@ import type { Log } from "@earshot/platform/log/log.ts";
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { createDatabase, databaseToMake } from "./cluster.ts";
 import type { ColumnStoreConnection } from "./column-store.ts";
-import { missingNames } from "./engine-version.ts";
+import { hasTextIndex, missingNames } from "./engine-version.ts";
 import { NativeBlock } from "./native-block.ts";
 import { olderStatement } from "./older-schema.ts";
 import { replicatedStatement } from "./replicated-schema.ts";
@@ -48,6 +48,7 @@ export async function migrate(
   );
   const applied = new Map(rows.map((row) => [row.name, row.checksum]));
   const missing = await missingNames(connection);
+  const isOlder = missing.length > 0 || (await hasTextIndex(connection)) === false;
   const files = readdirSync(folder)
     .filter((name) => name.endsWith(".sql"))
     .sort();
@@ -61,7 +62,7 @@ export async function migrate(
         remedy: "Put the file back as it was, and make the change in a new migration.",
       });
     for (const statement of statementsOf(sql)) {
-      const taken = missing.length > 0 ? olderStatement(statement) : statement;
+      const taken = isOlder ? olderStatement(statement) : statement;
       if (taken !== undefined) await connection.command(placed(taken));
     }
     if (before === checksum) continue;

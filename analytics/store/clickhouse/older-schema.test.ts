@@ -41,6 +41,13 @@ it("differs in how calls are found and summed alone", () => {
   expect(made).toMatch(/INDEX words lowerUTF8\(said\) TYPE tokenbf_v1\(32768, 4, 0\) GRANULARITY 1\n\)\nENGINE = MergeTree\n/);
   expect(made).not.toContain("PROJECTION");
   expect(made.endsWith("SETTINGS index_granularity = 512, min_age_to_force_merge_seconds = 86400")).toBe(true);
-  expect(older).toHaveLength(statements.length - 1);
+  expect(
+    statements.filter((statement) => olderStatement(statement) === undefined).map((statement) => statement.split(" ", 5).join(" ")),
+  ).toEqual([
+    "ALTER TABLE calls MODIFY SETTING",
+    "ALTER TABLE calls DROP INDEX",
+    "ALTER TABLE calls ADD INDEX",
+    "ALTER TABLE calls MATERIALIZE INDEX",
+  ]);
   expect(older.filter((statement) => !statements.includes(statement))).toEqual([made]);
 });

@@ -3,6 +3,7 @@
  * that statements run ON CLUSTER. https://clickhouse.com/docs/engines/table-engines/mergetree-family/replication
  */
 import { EarshotError } from "@earshot/proto/errors.ts";
+import { termsIndex } from "./word-search.ts";
 
 /**
  * By names, not by {uuid}: a replica that joins later makes its tables with the same statements, and must find the others' data.
@@ -17,6 +18,9 @@ const keeperPath = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'
  */
 const noDeduplication = "replicated_deduplication_window = 0, replicated_deduplication_window_for_async_inserts = 0";
 
+/** A replica that joins later must make `calls` with the indexes that the others' have by now, or it is refused: from the start, so. */
+const withIndexesOfNow = (statement: string) => statement.replace(/INDEX words said TYPE text\([^\n]*\)(?=,\n)/, () => termsIndex);
+
 /**
  * @param statement of a migration, in the form that the engine there wants (see older-schema.ts)
  * @param cluster its name; see `clusterName`
@@ -25,7 +29,7 @@ const noDeduplication = "replicated_deduplication_window = 0, replicated_dedupli
 export function replicatedStatement(statement: string, cluster: string): string {
   const onCluster = `ON CLUSTER ${clusterName(cluster)}`;
   if (/^ALTER TABLE \w+ /.test(statement)) return statement.replace(/^ALTER TABLE (\w+)/, `ALTER TABLE $1 ${onCluster}`);
-  const made = statement
+  const made = withIndexesOfNow(statement)
     .replace(/^CREATE TABLE IF NOT EXISTS (\w+)/, `CREATE TABLE IF NOT EXISTS $1 ${onCluster}`)
     .replace(
       /\bENGINE = ((?:Replacing)?MergeTree)(?:\((\w+)\))?(?!\w)/,

@@ -1,4 +1,4 @@
-/** Conditions that find words and phrases, by the index that `calls.said` has. Both find the same calls; words are cut as in search-words.ts. */
+/** Conditions that find words and phrases, by the index that `calls` has. Both find the same calls; words are cut as in search-words.ts. */
 import type { SearchTerms } from "./search-words.ts";
 
 export type WordSearch = {
@@ -10,28 +10,38 @@ export type WordSearch = {
   anyInSegment(words: readonly string[], params: Record<string, unknown>): string;
   /** Settings of a page's query where reading in the primary key's order must not be undone. */
   readonly inOrder: readonly string[];
-  /** Settings of every query that looks for a phrase. */
-  readonly ofPhrases: readonly string[];
+  /** Settings of every query that looks for words. */
+  readonly ofTerms: readonly string[];
 };
 
 /** @param inOrder a page is read in the primary key's order @returns the end of a query of the settled calls; begins with a space, or is empty */
 export function searchSettings(search: WordSearch, terms: SearchTerms, inOrder: boolean): string {
-  const settings = [...(inOrder ? search.inOrder : []), ...(terms.some((term) => term.length > 1) ? search.ofPhrases : [])];
+  const settings = [...(inOrder ? search.inOrder : []), ...(terms.length > 0 ? search.ofTerms : [])];
   return settings.length === 0 ? "" : ` SETTINGS ${settings.join(", ")}`;
 }
 
-/** ClickHouse 26.7 and later: a text index that knows the words' positions. */
+/**
+ * Every word, and every two that follow one another, as a tuple's text. No lambda: the engine cannot carry one out in parts that lack the index.
+ * Words hold no quote and nothing else that such a text escapes.
+ */
+const searchedTerms =
+  "arrayConcat(tokens(lowerUTF8(said)), CAST(arrayZip(arrayPopBack(tokens(lowerUTF8(said))), arrayPopFront(tokens(lowerUTF8(said)))), 'Array(String)'))";
+const pairOf = (one: string, two: string) => `('${one}','${two}')`;
+
+/** As the migration adds it to `calls`; the index answers conditions on its own expression alone, to the letter. */
+export const termsIndex = `INDEX terms ${searchedTerms} TYPE text(tokenizer = 'array', posting_list_block_size = 65536)`;
+
+/** ClickHouse 26.7 and later: a text index of words and of pairs of words. */
 export const textIndexSearch: WordSearch = {
-  said(terms, params) {
-    const conditions: string[] = [];
-    const words = terms.flatMap((term) => (term.length === 1 ? term : []));
-    if (words.length > 0) {
-      params.words = words;
-      conditions.push("hasAllTokens(said, {words:Array(String)})");
-    }
-    for (const [index, term] of terms.entries()) {
+  said(sought, params) {
+    if (sought.length === 0) return [];
+    const terms = sought.flatMap((term) => (term.length === 1 ? term : term.slice(1).map((word, index) => pairOf(term[index]!, word))));
+    params.terms = [...new Set(terms)];
+    const conditions = [`hasAll(${searchedTerms}, {terms:Array(String)})`];
+    for (const [index, term] of sought.entries()) {
       params[`term${index}`] = term.join(" ");
-      if (term.length > 1) conditions.push(`hasPhrase(said, {term${index}:String})`);
+      // All pairs of a longer phrase may stand apart: of the few calls that have them the words are read.
+      if (term.length > 2) conditions.push(`hasPhrase(lowerUTF8(said), {term${index}:String})`);
     }
     return conditions;
   },
@@ -43,9 +53,8 @@ export const textIndexSearch: WordSearch = {
   // A filter on the sorted column as it is read (top k) speeds a sorting of everything, but it keeps the primary key's order from ending
   // the reading early, and the index of words from answering alone.
   inOrder: ["use_top_k_dynamic_filtering = 0", "max_block_size = 8192"],
-  // The index compares the positions of a phrase's words over whole parts. A page, its total and the chart above it ask for the same
-  // phrase: with this cache (the engine's, at most 2 GB, the words asked for longest ago go first) it is looked for once.
-  ofPhrases: ["use_text_index_postings_cache = 1"],
+  // The sums and names that projections hold know no words; looking whether they could answer takes longer than many a search.
+  ofTerms: ["optimize_use_projections = 0"],
 };
 
 /** Anything between two words; the engine's regular expressions are RE2's, on UTF-8. */
@@ -78,5 +87,5 @@ export const bloomFilterSearch: WordSearch = {
     return "match(lowerUTF8(text), {words:String})";
   },
   inOrder: ["max_block_size = 8192"],
-  ofPhrases: [],
+  ofTerms: [],
 };
