@@ -34,8 +34,13 @@ export function outsideFigures(pid: number): Figures {
 }
 
 const v8PageBytes = 256 * 1024;
+const arenaBytes = 64 * 1024 * 1024;
 
-/** V8's heap is of pages of this size, those that it keeps for later among them, which its own figures leave out. */
+/**
+ * Told by where they begin: V8's heap is of pages of this size, those that it keeps for later among them, which its own figures leave out; glibc's
+ * arenas but the first ("[heap]") begin at multiples of their greatest size. The rest is the engine's allocator, mostly.
+ */
 function anonymous(from: number, to: number): string {
-  return from % v8PageBytes === 0 && (to - from) % v8PageBytes === 0 && to - from <= 4 * v8PageBytes ? "anonymous.v8" : "anonymous";
+  if (from % v8PageBytes === 0 && (to - from) % v8PageBytes === 0 && to - from <= 4 * v8PageBytes) return "anonymous.v8";
+  return from % arenaBytes === 0 ? "anonymous.malloc" : "anonymous";
 }

@@ -14,7 +14,8 @@ export async function keepReplacedParts(connection: ColumnStoreConnection, secon
     "SELECT name, create_table_query AS definition FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'",
     {},
   );
-  for (const { name, definition } of tables)
-    if (!wanted.split(", ").every((setting) => definition.includes(setting)))
-      await connection.command(`ALTER TABLE ${name} MODIFY SETTING ${wanted}`);
+  for (const { name, definition } of tables) {
+    const has = new Set(definition.slice(definition.lastIndexOf(" SETTINGS ") + " SETTINGS ".length).split(", "));
+    if (!wanted.split(", ").every((setting) => has.has(setting))) await connection.command(`ALTER TABLE ${name} MODIFY SETTING ${wanted}`);
+  }
 }
