@@ -1,7 +1,12 @@
+import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 // chDB crashes under worker threads and holds one data directory per process: whatever touches a store or a server is `contract`.
 const exclude = [...configDefaults.exclude, "**/dist/**", "data/**"];
+// Packets every 20 ms and SIP's timers: what hangs on milliseconds is tested with nothing beside it.
+const realTime = "sip-gateway/**/*.contract.test.ts";
+
+const contract = { pool: "forks", testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } } as const;
 
 export default defineConfig({
   test: {
@@ -14,9 +19,20 @@ export default defineConfig({
           include: ["**/*.test.ts", "**/*.test.tsx"],
           exclude: [...exclude, "**/*.contract.test.ts", "**/*.e2e.test.ts"],
           testTimeout: 20_000,
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // By itself: projects of one group have one number of workers.
+          sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: "contract", pool: "forks", include: ["**/*.contract.test.ts"], exclude, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          ...contract,
+          name: "contract",
+          include: ["**/*.contract.test.ts"],
+          exclude: [...exclude, realTime],
+        },
+      },
+      { test: { ...contract, name: "contract-alone", include: [realTime], exclude, fileParallelism: false } },
       {
         test: {
           name: "e2e",

@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { clusterMissing, startTestCluster, type TestCluster } from "../testing/cluster.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { clusterMissing, startTestCluster } from "../testing/cluster.ts";
 import { eventually } from "../testing/earshot-process.ts";
-import { createNetworkNamespace, type NetworkNamespace, networkNamespacesMissing } from "../testing/network-namespace.ts";
+import { createNetworkNamespace, networkNamespacesMissing } from "../testing/network-namespace.ts";
+import { sharedByTests } from "../testing/shared-by-tests.ts";
 import { createSteppedClock, steppedClockMissing } from "../testing/stepped-clock.ts";
 import { expectWhole } from "./whole-call.ts";
 
@@ -17,20 +18,15 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const lostMs = 15_000;
 
 describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), "earshot-clock-"));
-  const clock = noClock === "" ? createSteppedClock(folder) : undefined;
-  let ofGateway: NetworkNamespace;
-  let ofPipeline: NetworkNamespace;
-  let cluster: TestCluster;
-  beforeAll(async () => {
-    if (noNetworks === "") {
-      ofGateway = createNetworkNamespace();
-      ofPipeline = createNetworkNamespace();
-    }
-    cluster = await startTestCluster({
+  const shared = sharedByTests(async (ends) => {
+    const folder = ends.adopt(mkdtempSync(join(tmpdir(), "earshot-clock-")), (path) => rmSync(path, { recursive: true, force: true }));
+    const clock = noClock === "" ? createSteppedClock(folder) : undefined;
+    const network = () => (noNetworks === "" ? ends.adopt(createNetworkNamespace(), (each) => each.dispose()) : undefined);
+    const [ofGateway, ofPipeline] = [network(), network()];
+    const cluster = await startTestCluster({
       gateways: 3,
       pipelines: 2,
-      inNetwork: noNetworks === "" ? { "gateway-2": ofGateway, "pipeline-2": ofPipeline } : {},
+      inNetwork: ofGateway && ofPipeline ? { "gateway-2": ofGateway, "pipeline-2": ofPipeline } : {},
       env: {
         ...clock?.env,
         EARSHOT_ASR: "pocketsphinx",
@@ -40,6 +36,7 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
         EARSHOT_INSIGHTS_LATE_WORDS_MS: "10000",
       },
     });
+    ends.adopt(cluster, (each) => each.stop());
     // Calls come from there through the cable.
     const { data } = await cluster.get<{ data: { id: string; sourceNetworks: string[] }[] }>("/api/v1/trunks");
     const [trunk] = data;
@@ -49,25 +46,15 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
       body: JSON.stringify({ ...trunk, sourceNetworks: [...trunk!.sourceNetworks, "198.18.0.0/15"] }),
     });
     expect(answer.status, await answer.text()).toBe(200);
-  }, 180_000);
-  afterAll(async () => {
-    await cluster?.stop();
-    ofGateway?.dispose();
-    ofPipeline?.dispose();
-    rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
-
-  const known = async () => new Set((await cluster.calls()).map(({ id }) => id));
-  /** The records of the calls that were placed since, settled. */
-  async function settledSince(before: ReadonlySet<string>, count: number) {
-    return (await cluster.settled(before.size + count, 120_000)).filter(({ id }) => !before.has(id));
-  }
+    return { cluster, clock: clock!, ofGateway: ofGateway!, ofPipeline: ofPipeline! };
+  });
 
   test.skipIf(noNetworks !== "")(
     `a gateway and a worker are cut off from the broker for 8 s while calls are up: they say so, and nothing is lost or doubled ${noNetworks}`,
     async () => {
+      const { cluster, ofGateway, ofPipeline } = shared();
       const seconds = 20;
-      const before = await known();
+      const before = await cluster.known();
       const calls = [await cluster.place("gateway-1", { scenario, seconds }), await cluster.place("gateway-2", { scenario, seconds })];
       await pause(6000);
       onTestFinished(() => {
@@ -84,7 +71,7 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
       ofPipeline.heal();
       for (const name of ["gateway-2", "pipeline-1", "pipeline-2"]) await cluster.isWell(name);
       expect(await Promise.all(calls.map((call) => call.ended))).toEqual(["played", "played"]);
-      for (const record of await settledSince(before, 2)) {
+      for (const record of await cluster.settled(2, 120_000, before)) {
         expect(record.termination).toBe("bye");
         await expectWhole(cluster, record, { scenario, seconds, mayBeCut: true });
       }
@@ -95,8 +82,9 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
   test.skipIf(noNetworks !== "")(
     `gateways that stay away: another one ends their calls by name; a late BYE of one that was cut off changes nothing ${noNetworks}`,
     async () => {
+      const { cluster, ofGateway } = shared();
       const seconds = 12;
-      const before = await known();
+      const before = await cluster.known();
       const calls = [await cluster.place("gateway-2", { scenario, seconds }), await cluster.place("gateway-3", { scenario, seconds })];
       await pause(6000);
       onTestFinished(async () => {
@@ -117,7 +105,7 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
       await cluster.isWell("gateway-2");
       // What it kept is told now.
       await pause(3000);
-      for (const record of await settledSince(before, 2)) {
+      for (const record of await cluster.settled(2, 120_000, before)) {
         expect(record.termination).toBe("gateway_lost");
         expect(record.terminationDetail).toMatch(/not heard of for 15 s/);
         expect(record.durationMs).toBeGreaterThan(5000);
@@ -129,21 +117,22 @@ describe.skipIf(missing !== "")(`gateways and network ${missing}`, () => {
     240_000,
   );
 
-  test.skipIf(clock === undefined)(
+  test.skipIf(noClock !== "")(
     `the clock of every process jumps two hours ahead and back while calls are up: they last as long as they lasted, and lose nothing ${noClock}`,
     async () => {
+      const { cluster, clock } = shared();
       const seconds = 14;
-      const before = await known();
+      const before = await cluster.known();
       const ahead = await cluster.place("gateway-1", { scenario, seconds });
       await pause(6000);
-      onTestFinished(() => clock!.step(0));
-      clock!.step(2 * 3_600_000);
+      onTestFinished(() => clock.step(0));
+      clock.step(2 * 3_600_000);
       await pause(3000);
       const back = await cluster.place("gateway-1", { scenario, seconds });
       expect(await ahead.ended).toBe("played");
-      clock!.step(0);
+      clock.step(0);
       expect(await back.ended).toBe("played");
-      for (const record of await settledSince(before, 2)) {
+      for (const record of await cluster.settled(2, 120_000, before)) {
         expect(record.termination).toBe("bye");
         expect(record.durationMs).toBeGreaterThan(seconds * 1000 - 1000);
         expect(record.durationMs).toBeLessThan(seconds * 1000 + 3000);

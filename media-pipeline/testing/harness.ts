@@ -118,7 +118,7 @@ export class PipelineHarness {
     return stages.flatMap(({ payload }) => (payload.case === "stageReached" && payload.value.stage === name ? [payload.value] : [])).at(-1);
   }
 
-  async until(condition: () => boolean, ms = 5000): Promise<void> {
+  async until(condition: () => boolean, ms = 20_000): Promise<void> {
     const end = performance.now() + ms;
     while (!condition()) {
       if (performance.now() > end) throw new Error("the condition did not come true in time");
@@ -127,7 +127,7 @@ export class PipelineHarness {
   }
 
   /** Resolves when the call's record stage is closed. */
-  finished(call: string, ms = 5000): Promise<void> {
+  finished(call: string, ms = 20_000): Promise<void> {
     return this.until(() => !["running", undefined].includes(this.stage("record", call)?.outcome), ms);
   }
 }

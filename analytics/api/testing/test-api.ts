@@ -213,7 +213,7 @@ export async function startTestApi(
 }
 
 /** Asks until it is so. */
-export async function eventually<T>(ask: () => T | Promise<T>, isSo: (value: T) => boolean, timeoutMs = 5000): Promise<T> {
+export async function eventually<T>(ask: () => T | Promise<T>, isSo: (value: T) => boolean, timeoutMs = 20_000): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await ask();

@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EarshotError } from "@earshot/proto/errors.ts";
+import { categoryOf, EarshotError } from "@earshot/proto/errors.ts";
 import type { TopicSpec } from "@earshot/proto/topics.ts";
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from "@platformatic/kafka";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -60,12 +60,22 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
     await cable?.stop();
   });
 
+  /** Asks again while a broker that has just come back is not the leader of everything yet. */
+  async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (const end = performance.now() + 20_000; ; await wait(100))
+      try {
+        return await ask();
+      } catch (error) {
+        if (categoryOf(error) !== "unavailable" || performance.now() > end) throw error;
+      }
+  }
+
   /** Every record of the topic, by key, in order. */
   async function stored(log: EventLog): Promise<Map<string, string[]>> {
     const byKey = new Map<string, string[]>();
-    for (const { partition, first, next } of await log.bounds(spec.name))
+    for (const { partition, first, next } of await patiently(() => log.bounds(spec.name)))
       for (let from = first; from < next; ) {
-        const records = await log.read(spec.name, partition, from, 1000);
+        const records = await patiently(() => log.read(spec.name, partition, from, 1000));
         for (const { key, value } of records) byKey.set(key, [...(byKey.get(key) ?? []), new TextDecoder().decode(value)]);
         from = records.at(-1)!.offset + 1;
       }
@@ -73,7 +83,7 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
   }
 
   /** Writes by both ways while `fault` happens; afterwards every record is there once, in order. */
-  async function writeThrough(fault: () => Promise<void>): Promise<{ states: Set<string> }> {
+  async function writeThrough(fault: (states: ReadonlySet<string>) => Promise<void>): Promise<{ states: Set<string> }> {
     const log = await open(fresh());
     const states = new Set<string>();
     const published: Promise<unknown>[] = [];
@@ -100,7 +110,7 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
       },
     });
     await wait(300);
-    await fault();
+    await fault(states);
     await wait(500);
     isOver = true;
     const count = await writing;
@@ -133,12 +143,11 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
   });
 
   test("hung for seconds: degraded, then everything is there once", async () => {
-    const { states } = await writeThrough(async () => {
+    await writeThrough(async (states) => {
       broker.pause();
-      await wait(4000);
+      await expect.poll(() => [...states]).toContain("degraded");
       broker.resume();
     });
-    expect([...states]).toEqual(expect.arrayContaining(["degraded"]));
   });
 
   test.each([
@@ -277,7 +286,7 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
     await expect.poll(() => near.partitions.size, { timeout: 10_000 }).toBe(4);
     expect(ours.some((isOurs) => isOurs())).toBe(false);
     // Once when the second one came, and now.
-    await expect.poll(() => far.told, { timeout: 1000 }).toEqual(["handover", "lost"]);
+    await expect.poll(() => far.told).toEqual(["handover", "lost"]);
     await wait(1000);
     cable.mend();
     await expect.poll(() => [far.partitions.size, near.partitions.size], { timeout: 20_000 }).toEqual([2, 2]);
@@ -409,7 +418,7 @@ describe.skipIf(missing !== "")(`Kafka's faults ${missing}`, () => {
       await again.publish("spooled.v1", "k", bytes("after"));
       await again.flush();
       await reader.declare([topic]);
-      const found = (await reader.read("spooled.v1", 0, 0, 100_000)).map(({ value }) => new TextDecoder().decode(value));
+      const found = (await patiently(() => reader.read("spooled.v1", 0, 0, 100_000))).map(({ value }) => new TextDecoder().decode(value));
       // Some may come twice after the kill; the first of each is in order, and none that was reported is missing.
       const firsts = [...new Set(found)];
       expect(firsts.at(-1)).toBe("after");

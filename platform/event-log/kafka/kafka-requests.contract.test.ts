@@ -76,16 +76,17 @@ describe.skipIf(missing !== "")(`requests to Kafka ${missing}`, () => {
   });
 
   test("the first record after a pause, a flush and a full request wait for nothing", async () => {
-    const log = await open({ kafkaIntervalMs: 1000, writeBufferBytes: 8 * 1024 * 1024 });
+    const intervalMs = 10_000;
+    const log = await open({ kafkaIntervalMs: intervalMs, writeBufferBytes: 8 * 1024 * 1024 });
     const began = performance.now();
     await log.publish(events.name, "call", bytes("first"));
-    expect(performance.now() - began).toBeLessThan(900);
     const second = log.publish(events.name, "call", bytes("second"));
     await log.flush();
     await second;
     for (let i = 0; i < 120; i++) log.append(events.name, "call", new Uint8Array(16_000));
-    await expect.poll(async () => (await log.bounds(events.name))[0]!.next, { interval: 20, timeout: 900 }).toBeGreaterThan(40);
-    expect(performance.now() - began).toBeLessThan(2000);
+    await expect.poll(async () => (await log.bounds(events.name))[0]!.next, { interval: 20, timeout: intervalMs }).toBeGreaterThan(40);
+    // Whatever waits, waits for the interval.
+    expect(performance.now() - began).toBeLessThan(intervalMs - 500);
   });
 
   test("a reader that keeps up asks at its own pace", async () => {
@@ -126,9 +127,10 @@ describe.skipIf(missing !== "")(`requests to Kafka ${missing}`, () => {
     );
     await wait(300);
     counts.clear();
+    const began = performance.now();
     await wait(1000);
     // Two polls of 250 ms each, not four.
-    expect(requests(fetch)).toBeLessThanOrEqual(10);
+    expect(requests(fetch)).toBeLessThanOrEqual(((performance.now() - began) / 1000) * 10);
     for (const { name } of quiet) await log.publish(name, "call", bytes(name));
     await expect.poll(() => [...seen.keys()].sort()).toEqual(names.map(({ reader }) => reader).sort());
     for (const { name, reader } of names) expect(seen.get(reader)).toEqual([name]);

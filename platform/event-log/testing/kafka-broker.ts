@@ -232,6 +232,9 @@ function properties(
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    // A broker that was killed is let in again when the controller has given up the one before it: after 9 s by default, and the tests wait.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "500",
     "log.retention.bytes": `${64 * 1024 * 1024}`,
     "log.retention.check.interval.ms": "1000",
     "log.cleaner.backoff.ms": "1000",
