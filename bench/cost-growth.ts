@@ -3,10 +3,11 @@
  * pipeline workers hear it as fast as they can, then one ingest process stores what they said. Prints CPU per call and second of call of each part,
  * and how many calls the cores would hear in real time; fails where not all was heard. What it can tell and what not: bench/results/cost-growth.md.
  *
- *   npm run bench -- cost-growth [--calls=100,200,500,1000,2000] [--workers=1,2,3,4] [--call-seconds=20000] [--limit=150] [--keep]
+ *   npm run bench -- cost-growth [--calls=100,200,500,1000,2000] [--workers=1,2,3,4] [--call-seconds=20000] [--limit=150] [--keep | --join]
  *
  * Each call lasts --call-seconds divided by the number of calls, from 10 s to 100 s. A part of a size that takes longer than --limit seconds ends the
  * bench. --keep puts the rows into bench/results; of several of one size the one stays that other programs disturbed least.
+ * --join: the last worker joins when a quarter of the chunks have been heard; its start counts, so such rows are compared with each other only.
  */
 import { parseArgs } from "node:util";
 import { clusterMissing } from "@earshot/deploy/testing/cluster.ts";
@@ -15,13 +16,17 @@ import { keepGrowth } from "./cost-growth/results.ts";
 
 const option = { type: "string" } as const;
 const { values } = parseArgs({
-  options: { calls: option, workers: option, "call-seconds": option, limit: option, keep: { type: "boolean" } },
+  options: { calls: option, workers: option, "call-seconds": option, limit: option, keep: { type: "boolean" }, join: { type: "boolean" } },
 });
 const numbers = (text: string): number[] => text.split(",").map(Number);
 const callSeconds = Number(values["call-seconds"] ?? 20_000);
 const limitMs = Number(values.limit ?? 150) * 1000;
 const [shortest, longest] = [10, 100];
 
+if (values.keep === true && values.join === true) {
+  console.error("--keep and --join: rows with a worker that joins late are not kept. Leave one of them out.");
+  process.exit(2);
+}
 const missing = clusterMissing();
 if (missing !== "") {
   console.log(missing);
@@ -32,7 +37,7 @@ for (const workers of numbers(values.workers ?? "1,2,3,4")) {
   let carried = workers === 1 ? 350 : 500;
   for (const calls of numbers(values.calls ?? "100,200,500,1000,2000")) {
     const seconds = Math.min(longest, Math.max(shortest, Math.round(callSeconds / calls)));
-    const row = await measurePoint({ workers, calls, seconds, speed: carried / calls, limitMs });
+    const row = await measurePoint({ workers, calls, seconds, isJoinedLate: values.join === true, speed: carried / calls, limitMs });
     carried = row.callsInRealTime;
     console.log(
       `${calls} calls of ${seconds} s, ${workers} ${workers === 1 ? "worker" : "workers"}: ms of CPU per call and second: workers ${row.pipeline}, Kafka ${row.kafkaWrite} while gateways write, ${row.kafkaRead} while workers read; ` +
@@ -40,6 +45,10 @@ for (const workers of numbers(values.workers ?? "1,2,3,4")) {
         `  in ${row.wallSeconds} s: so many would be heard in real time: ${row.callsInRealTime}; ${row.finals} finals, every turn in one, ${row.cutOtherwise} calls cut otherwise than their like; ${row.states} states and ${row.partials} partials per call and second; ` +
         `largest worker ${row.residentMiB} MiB; of the machine ${row.machinePercent} %, other programs ${row.othersPercent} %`,
     );
+    if (row.moved !== undefined)
+      console.log(
+        `  ${row.moved.calls} calls moved; of ${row.moved.of} chunks ${row.moved.heardAgain} were heard again, ${row.moved.duplicates} handed over once more`,
+      );
     if (values.keep === true) console.log(`kept: ${keepGrowth([row])}`);
   }
 }

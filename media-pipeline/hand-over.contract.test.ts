@@ -3,7 +3,7 @@ import type { SubscribeOptions, Subscription } from "@earshot/platform/event-log
 import { EarshotError } from "@earshot/proto/errors.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Pipeline } from "./pipeline.ts";
-import { syntheticSpeech } from "./testing/call-audio.ts";
+import { agentSpeech, callerSpeech, expectSame, type Result, resultOf } from "./testing/calm-call.ts";
 import { PipelineHarness } from "./testing/harness.ts";
 import { ScriptedRecogniser } from "./testing/scripted-recogniser.ts";
 
@@ -14,21 +14,6 @@ afterEach(async () => {
   for (const harness of open.splice(0)) await harness.close();
 });
 
-const agentSpeech = (): Int16Array =>
-  syntheticSpeech(12_000, [
-    [500, 2500],
-    [4000, 7500],
-    [9000, 10_500],
-  ]);
-const callerSpeech = (): Int16Array =>
-  syntheticSpeech(
-    12_000,
-    [
-      [2700, 3900],
-      [7700, 8800],
-    ],
-    7,
-  );
 /** 100 ms each. */
 const chunkCount = 120;
 const inMidSentence = 58;
@@ -46,22 +31,6 @@ function other(harness: PipelineHarness): Pipeline {
   const worker = harness.create(`spool-${workers.length}`, new ScriptedRecogniser({ words: () => words, partialEveryMs: 400 }));
   workers.push(worker);
   return worker;
-}
-
-type Result = { finals: unknown[]; recording: Uint8Array; conversation: unknown };
-
-function resultOf(harness: PipelineHarness, call: string): Result {
-  const finals = harness.finals().map(({ segmentId, leg, startMs, endMs, text, speaker, error }) => ({
-    segmentId: segmentId.replace(call, "call"),
-    leg,
-    startMs,
-    endMs,
-    text,
-    speaker,
-    error,
-  }));
-  const conversation = harness.payloads("conversation.v1", "conversationMetrics").at(-1);
-  return { finals, recording: harness.objectStore.objects.get(`tenants/tenant-1/recordings/${call}.wav`)!, conversation };
 }
 
 /** Sends both sides, as fast as the log takes them; `at` runs between two chunks. */
@@ -82,19 +51,6 @@ async function undisturbed(at: Parameters<typeof send>[2] = {}): Promise<Result>
   await send(harness, "calm", at);
   await harness.until(() => harness.stage("record")?.outcome === "done", 10_000);
   return resultOf(harness, "calm");
-}
-
-function expectSame(harness: PipelineHarness, call: string, calm: Result): void {
-  const result = resultOf(harness, call);
-  expect(result.finals).toEqual(calm.finals);
-  expect(Buffer.compare(result.recording, calm.recording), "the recording differs").toBe(0);
-  expect(result.conversation).toEqual(calm.conversation);
-  // Every segment of which a word was shown has its final.
-  const segments = harness.payloads("transcripts.v1", "transcriptSegment");
-  const ended = new Set(segments.filter(({ final }) => final).map(({ segmentId }) => segmentId));
-  expect(segments.filter(({ segmentId }) => !ended.has(segmentId))).toEqual([]);
-  // Nothing of the way there is left behind.
-  expect([...harness.objectStore.objects.keys()].filter((key) => key.includes("checkpoints/"))).toEqual([]);
 }
 
 describe("a call that is handed over in mid-sentence", () => {
@@ -274,7 +230,7 @@ describe("what else may happen around a hand-over", () => {
       [inMidSentence]: async () => {
         await harness.until(() => harness.finals().length >= 2);
         await harness.pipeline.stop(2000);
-        log.subscribe = (options) => subscribe({ ...options, assigned: (taken) => options.assigned?.(taken, () => isOurs) });
+        log.subscribe = (options) => subscribe({ ...options, assigned: (taken, _, from) => options.assigned?.(taken, () => isOurs, from) });
         // When it begins to hear the audio again the event log has given it up.
         log.read = (topic, partition, from, most) => {
           isOurs &&= topic !== "media.v1";
@@ -306,7 +262,17 @@ describe("what else may happen around a hand-over", () => {
     let refused = 0;
     // The first worker that comes gets a second partition, which cannot be read. Before it is asked again, its first one goes to the next worker.
     const withAnother = (options: SubscribeOptions): Promise<Subscription> =>
-      subscribe({ ...options, assigned: () => expect(options.assigned?.([0, 1], () => true)).rejects.toThrow("away") });
+      subscribe({
+        ...options,
+        assigned: () =>
+          expect(
+            options.assigned?.(
+              [0, 1],
+              () => true,
+              () => 0,
+            ),
+          ).rejects.toThrow("away"),
+      });
     log.bounds = async (topic) => [0, 1].map((partition) => ({ partition, first: 0, next: log.topics.get(topic)?.length ?? 0 }));
     log.read = async (topic, partition, from, most) => {
       if (partition === 0) return read(topic, 0, from, most);

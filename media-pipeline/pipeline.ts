@@ -1,7 +1,7 @@
 /** The media pipeline: calls and their audio come from the event log, words, metrics and recordings go back to it. */
 import { join } from "node:path";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { EventLog, LogRecord, RevokedWhy, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { AssignedFrom, EventLog, LogRecord, RevokedWhy, Subscription } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
@@ -74,6 +74,8 @@ class MediaPipeline implements Pipeline {
   readonly #owned = new Map<number, CallPartition>();
   /** Of the event log, by number of the partition: false once another worker may have it. */
   readonly #isOurs = new Map<number, () => boolean>();
+  /** The next record of media.v1 that the event log hands over, by number of the partition. */
+  readonly #mediaFrom = new Map<number, () => number>();
   readonly #shared: boolean;
   #detector: VoiceDetector | undefined;
   #partitionDeps: PartitionDeps | undefined;
@@ -148,7 +150,7 @@ class MediaPipeline implements Pipeline {
         from: "earliest",
         maxAttempts: attemptsWhileUnavailable,
         handle: (batch) => this.#handle(batch),
-        assigned: (partitions, isOurs) => this.#takenOver(partitions, isOurs),
+        assigned: (partitions, isOurs, from) => this.#takenOver(partitions, isOurs, from),
         revoked: (partitions, why) => this.#revoked(partitions, why),
       });
     } catch (error) {
@@ -194,8 +196,12 @@ class MediaPipeline implements Pipeline {
    * All of them or none: where one cannot be taken up, the event log asks again only for as long as they are ours, and tells nobody when they
    * go in between. What was taken up by then would live on beside its next owner.
    */
-  async #takenOver(partitions: readonly number[], isOurs: () => boolean): Promise<void> {
-    for (const index of partitions) this.#isOurs.set(index, isOurs);
+  async #takenOver(partitions: readonly number[], isOurs: () => boolean, from: AssignedFrom): Promise<void> {
+    for (const index of partitions) {
+      const first = from("media.v1", index);
+      this.#isOurs.set(index, isOurs);
+      this.#mediaFrom.set(index, () => first);
+    }
     try {
       await this.#assigned(partitions);
     } catch (error) {
@@ -222,7 +228,7 @@ class MediaPipeline implements Pipeline {
   async #takeUp(index: number, before: Promise<CallPartition> | undefined): Promise<CallPartition> {
     await (await before?.catch(() => undefined))?.giveUp(false);
     const deps = this.#partitionDeps!;
-    const partition = new CallPartition(index, deps, this.#isOurs.get(index)!);
+    const partition = new CallPartition(index, deps, this.#isOurs.get(index)!, this.#mediaFrom.get(index)!());
     try {
       // What this worker has said itself, and the log did not have yet.
       await deps.eventLog.flush();
@@ -276,7 +282,11 @@ class MediaPipeline implements Pipeline {
   #stoodStill(ms: number): void {
     this.#log.warn({ ms: Math.round(ms) }, "the process stood still; its calls are taken up again from their saved state");
     const owned = [...this.#owned.keys()];
-    for (const partition of this.#owned.values()) void partition.giveUp(false);
+    for (const [index, partition] of this.#owned) {
+      void partition.giveUp(false);
+      // The event log goes on behind the batch that is in hand here.
+      this.#mediaFrom.set(index, () => partition.mediaNext);
+    }
     void this.#assigned(owned).catch((error: unknown) => {
       this.#log.error({ err: error }, "calls could not be taken up again");
       for (const index of owned) if (!this.#owned.has(index)) this.#retryTakeUp(index);

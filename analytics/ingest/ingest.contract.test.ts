@@ -158,8 +158,16 @@ describe("ingest", () => {
       return [{ topic: topicOf(event), partition, offset: 0, key: callId, value: encodeEvent(event), appendedAtMs: 0 }];
     };
     let isOurs = true;
-    await subscriber!.assigned?.([1], () => isOurs);
-    await subscriber!.assigned?.([2], () => true);
+    await subscriber!.assigned?.(
+      [1],
+      () => isOurs,
+      () => 0,
+    );
+    await subscriber!.assigned?.(
+      [2],
+      () => true,
+      () => 0,
+    );
     await subscriber!.handle(record(1, "before"));
     const waiting = Promise.allSettled([subscriber!.handle(record(1, "doubted")), subscriber!.handle(record(2, "ours"))]);
     isOurs = false;
@@ -169,7 +177,11 @@ describe("ingest", () => {
     expect(written).toEqual(["before", "ours"]);
     // Who settles and sweeps for all is told by the same word.
     let isFirstOurs = true;
-    await subscriber!.assigned?.([0], () => isFirstOurs);
+    await subscriber!.assigned?.(
+      [0],
+      () => isFirstOurs,
+      () => 0,
+    );
     expect(told.map((word) => word?.())).toEqual([true]);
     isFirstOurs = false;
     expect(told.map((word) => word?.())).toEqual([false]);

@@ -416,7 +416,7 @@ describe("insights", () => {
       subscribe: {
         value: (options: SubscribeOptions) => {
           subscriber = options;
-          return eventLog.subscribe({ ...options, assigned: (taken) => options.assigned?.(taken, () => isOurs) });
+          return eventLog.subscribe({ ...options, assigned: (taken, _, from) => options.assigned?.(taken, () => isOurs, from) });
         },
       },
       bounds: { value: (topic: string) => eventLog.bounds(topic) },

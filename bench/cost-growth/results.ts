@@ -30,6 +30,8 @@ export type GrowthRow = MachineUse & {
   readonly finals: number;
   /** Calls with another number of segments than most calls of the same audio. */
   readonly cutOtherwise: number;
+  /** Where a worker joined late: calls that moved to it, chunks that were heard more than once, and those handed over once more, of all chunks. */
+  readonly moved?: { readonly calls: number; readonly heardAgain: number; readonly duplicates: number; readonly of: number };
   /** That the measurement took. */
   readonly wallSeconds: number;
 };

@@ -55,22 +55,32 @@ export class CallPartition {
   /** Nothing more is said of the calls here. */
   #given = false;
   #givingUp: Promise<void> | undefined;
-  readonly #assignedAtMs: number;
   readonly #assignedAtMonotonicMs: number;
+  readonly #mediaFrom: number;
+  /** When the record before it was appended; undefined before anybody has asked. */
+  #handledToMs: number | undefined;
+  /** The log's end when the partition was taken over, and where what was handed over ends, of media.v1: between them lies what it is behind. */
+  #backlogTo = 0;
+  #handedTo: number;
   #awaitsFirstChunk = false;
-  /** Offset of media.v1 behind everything that was handled; -1 = nothing yet. */
-  mediaNext = -1;
+  /** Offset of media.v1 behind everything that was handled. */
+  mediaNext: number;
 
-  /** @param isOurs of the event log: false once another worker may have the partition */
-  constructor(index: number, deps: PartitionDeps, isOurs: () => boolean) {
+  /**
+   * @param isOurs of the event log: false once another worker may have the partition
+   * @param mediaFrom offset of the first record of media.v1 that will be handed over: what lies before it was handled already
+   */
+  constructor(index: number, deps: PartitionDeps, isOurs: () => boolean, mediaFrom: number) {
     this.index = index;
     this.#deps = deps;
     this.#isOurs = isOurs;
+    this.#mediaFrom = mediaFrom;
+    this.mediaNext = mediaFrom;
+    this.#handedTo = mediaFrom;
     const publisher = new Publisher(deps.eventLog, deps.log, () => !this.#given && deps.isAwake(), isOurs);
     this.#sessionDeps = { ...deps, publisher };
     this.#early = new EarlyAudio({ calls: deps.settings.pendingCalls, heldMs: deps.settings.pendingMs });
     this.#finisher = new CallFinisher({ ...deps, publisher, isGiven: () => this.#given || !isOurs() });
-    this.#assignedAtMs = deps.clock.now();
     this.#assignedAtMonotonicMs = deps.clock.monotonicMs();
   }
 
@@ -93,18 +103,33 @@ export class CallPartition {
 
   async #onMedia(batch: readonly LogRecord[]): Promise<void> {
     const { recent, metrics, clock } = this.#deps;
-    for (const { key, value, offset } of batch) {
-      const session = this.sessions.get(key);
-      if (session !== undefined) {
-        if (session.accept(decodeMediaChunk(value), offset)) await this.#catchUp(session);
-        if (this.#awaitsFirstChunk) {
-          this.#awaitsFirstChunk = false;
-          metrics.takeOver.observe((clock.monotonicMs() - this.#assignedAtMonotonicMs) / 1000);
-        }
-      } else if (recent.has(key)) metrics.chunks.inc({ outcome: "after_end" });
-      else if (!this.#early.note(key, offset, clock.monotonicMs())) metrics.chunks.inc({ outcome: "unknown_call" });
+    const next = batch.at(-1)!.offset + 1;
+    try {
+      for (const { key, value, offset } of batch) {
+        const session = this.sessions.get(key);
+        if (session !== undefined) {
+          await this.#hear(session, offset, value);
+          if (this.#awaitsFirstChunk) {
+            this.#awaitsFirstChunk = false;
+            metrics.takeOver.observe((clock.monotonicMs() - this.#assignedAtMonotonicMs) / 1000);
+          }
+        } else if (recent.has(key)) metrics.chunks.inc({ outcome: "after_end" });
+        else if (!this.#early.note(key, offset, clock.monotonicMs())) metrics.chunks.inc({ outcome: "unknown_call" });
+      }
+      this.mediaNext = Math.max(this.mediaNext, next);
+    } finally {
+      this.#handedTo = Math.max(this.#handedTo, next);
     }
-    this.mediaNext = Math.max(this.mediaNext, batch.at(-1)!.offset + 1);
+  }
+
+  /** What waited in the log when the partition was taken over is not all handed over yet. */
+  get #isBehind(): boolean {
+    return this.#handedTo < this.#backlogTo;
+  }
+
+  async #hear(session: CallSession, offset: number, value: Uint8Array): Promise<void> {
+    if (session.has(offset)) this.#deps.metrics.chunks.inc({ outcome: "in_state" });
+    else if (session.accept(decodeMediaChunk(value), offset)) await this.#catchUp(session);
   }
 
   /** Audio comes faster than the speech detector hears it: after an outage, or when a call is taken over. */
@@ -203,36 +228,46 @@ export class CallPartition {
    */
   async #firstAudio(call: string, appendedAtMs: number): Promise<number | undefined> {
     const noted = this.#early.take(call);
-    if (noted !== undefined || this.mediaNext < 0 || appendedAtMs > this.#assignedAtMs + clockSkewMs) return noted;
-    for (let from = this.mediaNext; from > 0; ) {
-      from = Math.max(0, from - lookBackRecords);
-      const [first] = await this.#deps.eventLog.read("media.v1", this.index, from, 1);
-      if (first === undefined || first.offset >= this.mediaNext || first.appendedAtMs < appendedAtMs - clockSkewMs) return from;
-    }
-    return 0;
+    const earliestMs = appendedAtMs - clockSkewMs;
+    this.#handledToMs ??= await this.#appendedAtMs(this.#mediaFrom - 1);
+    let from = noted;
+    for (let at = this.#mediaFrom, atMs = this.#handledToMs; at > 0 && atMs >= earliestMs; atMs = await this.#appendedAtMs(at))
+      from = at = Math.max(0, at - lookBackRecords);
+    return from;
+  }
+
+  /** Of what was handled before the partition was taken over: when the first record from an offset on was appended. Long ago where none is kept. */
+  async #appendedAtMs(offset: number): Promise<number> {
+    const [record] = offset < 0 ? [] : await this.#deps.eventLog.read("media.v1", this.index, offset, 1);
+    return record === undefined || record.offset >= this.#mediaFrom ? Number.NEGATIVE_INFINITY : record.appendedAtMs;
   }
 
   async #hearAgain(from: number, to: number, sessions: ReadonlyMap<string, CallSession>): Promise<void> {
     await readMedia(this.#deps, this.index, from, to, async (key, offset, value) => {
       const session = sessions.get(key);
-      if (session?.accept(decodeMediaChunk(value), offset) === true) await this.#catchUp(session);
+      if (session !== undefined) await this.#hear(session, offset, value);
     });
   }
 
   /**
-   * Takes calls up where another worker, or this one before a restart, has left them.
+   * Takes calls up where another worker, or this one before a restart, has left them: what was handled already and is not in their states is heard
+   * again. What was not handled yet is handed over, however much it is, and heard then.
    * @throws EarshotError where log or spool cannot be used now; then nothing is taken up
    */
   async takeUp(states: readonly CallState[]): Promise<void> {
     const { eventLog, log, metrics, checkpointer, settings } = this.#deps;
+    const { first, next } = (await eventLog.bounds("media.v1")).find(({ partition }) => partition === this.index) ?? { first: 0, next: 0 };
+    // Of a log that has forgotten it all nothing is handed over.
+    if (next > first) this.#backlogTo = next;
     if (states.length === 0) return;
-    const bounds = (await eventLog.bounds("media.v1")).find(({ partition }) => partition === this.index);
-    const [first, next] = [bounds?.first ?? 0, bounds?.next ?? 0];
     const live = new Map<string, CallSession>();
-    let from = next;
+    const to = this.mediaNext;
+    let from = to;
     for (const [i, state] of states.entries()) {
       const { call, checkpoint } = state;
       const session = await this.#create(call, checkpoint.startedAtMs, state);
+      // A log that has lost its end gives the same offsets to what is said next.
+      session.heardFrom = Math.min(next, checkpoint.replayFrom);
       // Not all at once, from now on.
       session.saveDueAtMs = this.#assignedAtMonotonicMs + (settings.checkpointIntervalMs * (i + 1)) / states.length;
       this.sessions.set(call.callId, session);
@@ -240,15 +275,14 @@ export class CallPartition {
       if (session.stage === "said" || session.stage === "stored") continue;
       live.set(call.callId, session);
       if (checkpoint.replayFrom < first && first > 0) session.cutOff();
-      from = Math.min(from, Math.max(first, checkpoint.replayFrom));
+      from = Math.min(from, Math.max(first, session.heardFrom));
     }
     // Their number of hand-overs grows before anything is said or stored in their name.
     await checkpointer.save([...this.sessions.values()], () => this.mediaNext);
-    log.info({ calls: states.length, partition: this.index, records: next - from }, "calls are taken up where they were left");
+    log.info({ calls: states.length, partition: this.index, records: to - from }, "calls are taken up where they were left");
     this.#awaitsFirstChunk = live.size > 0;
-    await this.#hearAgain(from, next, live);
+    await this.#hearAgain(from, to, live);
     for (const session of this.sessions.values()) session.heardAgain();
-    this.mediaNext = next;
   }
 
   /** Finishes what had ended before it was taken up. Only when the partition's records come: some may concern these calls. */
@@ -258,9 +292,9 @@ export class CallPartition {
 
   /** In the background: the audio that is still in the log, then the last words, then the recording. */
   #finish(session: CallSession): void {
-    const { clock, settings, recent, log, checkpointer } = this.#deps;
+    const { recent, log, checkpointer } = this.#deps;
     void this.#finisher.finish(session, async () => {
-      await within(clock, settings.callEndDeadlineMs, this.#deps.drained());
+      await this.#allHeard();
       await this.#turn;
       await session.finishWords();
       if (this.#given) return;
@@ -273,11 +307,22 @@ export class CallPartition {
     });
   }
 
+  /** Resolves when all that is in the log now is handled, or when no more of the audio was for EARSHOT_CALL_END_DEADLINE_MS. */
+  async #allHeard(): Promise<void> {
+    const { clock, settings, drained } = this.#deps;
+    const heard = drained();
+    for (let before = -1; before < this.mediaNext && !this.#given; ) {
+      before = this.mediaNext;
+      if (await within(clock, settings.callEndDeadlineMs, heard)) return;
+    }
+  }
+
   tick(nowMs: number): void {
     const { settings, log, shared, metrics } = this.#deps;
     for (const session of this.sessions.values()) {
-      session.tick(nowMs);
+      session.tick(nowMs, this.#isBehind);
       if (session.stage !== "live") continue;
+      if (this.#isBehind) session.lastHeardAtMs = nowMs;
       const idle = nowMs - session.lastHeardAtMs;
       // Where workers share the log a gateway still says when a call ends: one on hold is not given up.
       if (idle > settings.callIdleMs || (!shared && session.isRestored && idle > settings.orphanCallMs)) {
@@ -314,6 +359,9 @@ export class CallPartition {
     if (saving && !saved)
       log.warn({ partition: this.index }, "the state of calls could not be saved in time; the next worker hears more of them again");
     await this.#finisher.abandon();
+    // Before the batch in hand ends, which the event log counts as handled: nothing of it may get into a state, and it may open more calls.
+    for (const session of this.sessions.values()) await session.drop();
+    await this.#turn;
     for (const session of this.sessions.values()) {
       await session.drop();
       // What no part has is in the log. Where the object store has been away for long, the spool keeps the only copy.

@@ -67,6 +67,8 @@ export class CallSession implements LegSink {
   stage: CallStage = "live";
   /** Of what is heard again no stream stands still: until then, by the monotonic clock, the first new chunk is awaited. */
   #newsUntilMs = Number.NEGATIVE_INFINITY;
+  /** Offset of media.v1 from which on it is heard here; what lies before is in the state that it was taken up from. */
+  heardFrom = 0;
   /** Nothing of it is kept any more. */
   #forgotten = false;
   /** When its state is to be saved next, by the monotonic clock. */
@@ -133,6 +135,11 @@ export class CallSession implements LegSink {
       leg?.speech.bounds.push(...undoDeltas(stream.speech));
       this.#transcript.restore(stream.leg, stream.words, finals);
     }
+  }
+
+  /** What it was taken up from holds what the log has at this offset of media.v1: nothing of it is to be heard again. */
+  has(offset: number): boolean {
+    return offset < this.heardFrom;
   }
 
   /** Finished, or another worker's: its state is not for us to save. */
@@ -235,9 +242,13 @@ export class CallSession implements LegSink {
     this.#listening.renew(untilMs, this.#deps.settings.listenLeaseMs);
   }
 
-  /** Ten times a second. */
-  tick(monotonicMs: number): void {
-    if (monotonicMs >= this.#newsUntilMs) {
+  /**
+   * Ten times a second.
+   * @param isBehind the log has audio that was not handed over: of no stream it is known whether it stands still
+   */
+  tick(monotonicMs: number, isBehind: boolean): void {
+    if (isBehind) this.#newsUntilMs = Math.max(this.#newsUntilMs, monotonicMs + lateLogMs);
+    else if (monotonicMs >= this.#newsUntilMs) {
       let heardToMs = 0;
       for (const { pipeline } of this.#legs.values()) heardToMs = Math.max(heardToMs, pipeline.heardToMs);
       for (const { pipeline } of this.#legs.values()) pipeline.tick(monotonicMs, heardToMs);
@@ -376,7 +387,7 @@ export class CallSession implements LegSink {
         endedAtMs: this.#endedAtMs,
         partition: this.partition,
         // Before it has been heard again, all that the state before asked for is still to be heard.
-        replayFrom: this.#newsUntilMs === Number.POSITIVE_INFINITY ? this.#state!.checkpoint.replayFrom : (replayFrom ?? mediaNext),
+        replayFrom: this.#newsUntilMs === Number.POSITIVE_INFINITY ? this.heardFrom : Math.max(this.heardFrom, replayFrom ?? mediaNext),
         transcriptsFrom: this.#transcriptsFrom,
         takeovers: this.#takeovers,
         segments: this.#transcript.segments,

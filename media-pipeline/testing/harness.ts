@@ -53,8 +53,8 @@ export class PipelineHarness {
   }
 
   /** A second pipeline on the same log, store and spool, as after a restart; with a spool of its own, as on another machine. */
-  create(spool = "spool", recogniser = this.recogniser): Pipeline {
-    const { metrics, eventLog, objectStore } = this;
+  create(spool = "spool", recogniser = this.recogniser, metrics = this.metrics): Pipeline {
+    const { eventLog, objectStore } = this;
     const settings = { ...this.settings, spoolDir: join(this.#folder, spool) };
     return createPipeline({ settings, log: silentLog, metrics, clock: systemClock, eventLog, objectStore, recogniser });
   }
@@ -101,13 +101,14 @@ export class PipelineHarness {
     return (this.eventLog.topics.get(topic) ?? []).flatMap(({ value }) => (value.length === 0 ? [] : [decodeEvent(value)]));
   }
 
-  payloads<C extends PayloadCase>(topic: TopicName, kind: C): PayloadOf<C>[] {
-    return this.events(topic).flatMap(({ payload }) => (payload.case === kind ? [payload.value as PayloadOf<C>] : []));
+  payloads<C extends PayloadCase>(topic: TopicName, kind: C, call?: string): PayloadOf<C>[] {
+    const events = this.events(topic).filter(({ callId }) => call === undefined || callId === call);
+    return events.flatMap(({ payload }) => (payload.case === kind ? [payload.value as PayloadOf<C>] : []));
   }
 
   /** Final segments in order of time. */
-  finals(): PayloadOf<"transcriptSegment">[] {
-    return this.payloads("transcripts.v1", "transcriptSegment")
+  finals(call?: string): PayloadOf<"transcriptSegment">[] {
+    return this.payloads("transcripts.v1", "transcriptSegment", call)
       .filter((segment) => segment.final)
       .sort((a, b) => a.startMs - b.startMs);
   }

@@ -33,6 +33,7 @@ export const faults = {
   "says nothing waits": noLag,
   "shares topics out apart": sharesApart,
   "does not wait for assigned": assignsLate,
+  "tells no member where it goes on": tellsTheBeginning,
   "hands over without revoking": neverRevokes,
   "calls hooks where nothing is shared": hooksForAll,
   "forgets old keys": neverCompacts,
@@ -311,6 +312,12 @@ function assignsLate(log: EventLog): EventLog {
   });
 }
 
+function tellsTheBeginning(log: EventLog): EventLog {
+  return withMethods(log, {
+    subscribe: (options) => log.subscribe({ ...options, assigned: (taken, isOurs) => options.assigned?.(taken, isOurs, () => 0) }),
+  });
+}
+
 function neverRevokes(log: EventLog): EventLog {
   return withMethods(log, { subscribe: ({ revoked: _, ...options }) => log.subscribe(options) });
 }
@@ -318,7 +325,12 @@ function neverRevokes(log: EventLog): EventLog {
 function hooksForAll(log: EventLog): EventLog {
   return withMethods(log, {
     subscribe: async (options) => {
-      if (options.durable === false) await options.assigned?.([0], () => true);
+      if (options.durable === false)
+        await options.assigned?.(
+          [0],
+          () => true,
+          () => 0,
+        );
       return log.subscribe(options);
     },
   });

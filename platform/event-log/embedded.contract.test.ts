@@ -41,6 +41,7 @@ const foundBy: Record<Fault, readonly string[]> = {
   "says nothing waits": ["drained waits for the handler"],
   "shares topics out apart": ["partition p of every topic", "topics with different numbers"],
   "does not wait for assigned": ["assigned comes before the first batch"],
+  "tells no member where it goes on": ["assigned is told where"],
   "hands over without revoking": ["a partition that moves"],
   "calls hooks where nothing is shared": ["a subscription that shares nothing"],
   "forgets old keys": ["of a compacted topic"],

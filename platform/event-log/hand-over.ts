@@ -2,7 +2,14 @@
 import type { Log } from "../log/log.ts";
 import { errorCode } from "./dead-letter.ts";
 import type { Lease } from "./lease.ts";
-import type { RevokedWhy, SubscribeOptions } from "./port.ts";
+import type { AssignedFrom, RevokedWhy, SubscribeOptions } from "./port.ts";
+
+/** A partition that is taken over, and where each of its topics is read from. */
+type Taken = {
+  readonly index: number;
+  readonly lease: Lease | undefined;
+  readonly readers: readonly { readonly topic: string; readonly handled: number }[];
+};
 
 /**
  * Calls `assigned` for the partitions whose lease has not ended, again after a pause where it throws, until it resolves or the leases end.
@@ -10,16 +17,18 @@ import type { RevokedWhy, SubscribeOptions } from "./port.ts";
  */
 export async function callAssigned(
   options: SubscribeOptions,
-  shares: readonly { readonly index: number; readonly lease: Lease | undefined }[],
+  shares: readonly Taken[],
   isOurs: () => boolean,
   backoff: { readonly firstBackoffMs: number; readonly maxBackoffMs: number; readonly log: Log },
 ): Promise<void> {
+  const from: AssignedFrom = (topic, partition) =>
+    shares.find(({ index }) => index === partition)!.readers.find((reader) => reader.topic === topic)!.handled;
   for (let attempts = 1; ; attempts++) {
     const held = shares.filter(({ lease }) => lease?.isEnded === false);
     const partitions = held.map(({ index }) => index);
     if (partitions.length === 0) return;
     try {
-      if (options.durable !== false) await options.assigned?.(partitions, isOurs);
+      if (options.durable !== false) await options.assigned?.(partitions, isOurs, from);
       for (const { lease } of held) lease!.isOpen = true;
       return;
     } catch (err) {

@@ -19,6 +19,8 @@ export type Position = { readonly partition: number; readonly offset: number };
 /** Why partitions are given up. `lost`: another member may own them already. */
 export type RevokedWhy = "handover" | "lost";
 
+export type AssignedFrom = (topic: string, partition: number) => number;
+
 export type SubscribeOptions = {
   /**
    * One topic or several. Several have the same number of partitions and are shared out together: partition p of every one of them goes to
@@ -50,8 +52,10 @@ export type SubscribeOptions = {
    * Not called where `durable` is false: nothing is shared then.
    * @param isOurs false from the moment on at which another member may own them, also where that is before this resolves: nothing may be said in
    *   their name then. `revoked` says `lost` as soon as no batch of them is in hand any more
+   * @param from offset of the first record of a topic's partition that will be handed over: those before it were handled by the group, or were there
+   *   before it began. Only of these partitions, and only until this resolves
    */
-  assigned?(partitions: readonly number[], isOurs: () => boolean): Promise<void> | void;
+  assigned?(partitions: readonly number[], isOurs: () => boolean, from: AssignedFrom): Promise<void> | void;
   /**
    * Called when no batch of these partitions is in hand any more. `handover`: when it resolves their offsets are stored and they are given
    * up; also called on stop(). `lost`: publish nothing, drop the state. Not called where `durable` is false.

@@ -1,7 +1,7 @@
 /** How the members of a group share the partitions, and how one moves. */
 import assert from "node:assert/strict";
 import type { TopicSpec } from "@earshot/proto/topics.ts";
-import type { LogRecord } from "../port.ts";
+import type { EventLog, LogRecord } from "../port.ts";
 import {
   beside,
   bytes,
@@ -108,6 +108,40 @@ export const sharingChecks: readonly EventLogCheck[] = [
     for (const partition of [0, 1, 2])
       assert.deepEqual([...new Set(journal.filter((one) => one.partition === partition).map(({ what }) => what))], ["assigned", "record"]);
     assert.equal(journal.filter(({ what }) => what === "record").length, 30);
+  }),
+
+  check("assigned is told where each topic of a partition goes on", async (log, harness) => {
+    for (let i = 0; i < 60; i++) for (const { name } of [topic, beside]) await log.publish(name, `call-${i}`, bytes(`${i}`));
+    const member = async (eventLog: EventLog) => {
+      const told = new Map<string, number>();
+      const firsts = new Map<string, number>();
+      const joined = await joinAs("one", eventLog, [], {
+        topics: [topic.name, beside.name],
+        assigned(partitions, _, from) {
+          for (const partition of partitions)
+            for (const { name } of [topic, beside]) told.set(`${name} ${partition}`, from(name, partition));
+        },
+        handle(batch) {
+          const where = `${batch[0]!.topic} ${batch[0]!.partition}`;
+          if (!firsts.has(where)) firsts.set(where, batch[0]!.offset);
+        },
+      });
+      return { joined, told, firsts };
+    };
+    const one = await member(log);
+    await within(one.joined.drained(), "drained");
+    assert.equal(one.told.size, 2 * topic.partitions);
+    assert.ok([...one.told.values()].every((offset) => offset === 0));
+    const ends = new Map<string, number>();
+    for (const { name } of [topic, beside])
+      for (const { partition, next } of await log.bounds(name)) ends.set(`${name} ${partition}`, next);
+    await one.joined.stop();
+    const again = await harness.restart();
+    for (let i = 0; i < 60; i++) for (const { name } of [topic, beside]) await again.publish(name, `call-${i}`, bytes(`${i}`));
+    const two = await member(again);
+    await within(two.joined.drained(), "drained after the restart");
+    assert.deepEqual(two.told, ends);
+    assert.deepEqual(two.firsts, ends);
   }),
 
   check("a partition that moves: last batch, revoked, then the other's assigned and first batch; nothing twice", async (log) => {

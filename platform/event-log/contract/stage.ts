@@ -137,9 +137,9 @@ export async function joinAs(
       for (const record of batch) journal.push({ member, what: text(record), partition: record.partition });
     },
     ...options,
-    async assigned(taken, isOurs) {
+    async assigned(taken, isOurs, from) {
       assert.ok(isOurs(), "what is taken over is this member's");
-      await options.assigned?.(taken, isOurs);
+      await options.assigned?.(taken, isOurs, from);
       for (const partition of taken) journal.push({ member, what: "assigned", partition });
       for (const partition of taken) partitions.add(partition);
     },

@@ -45,6 +45,10 @@ class Reader {
     this.handled = place.next;
     this.committed = committed;
   }
+
+  get topic(): string {
+    return this.place.topic;
+  }
 }
 
 type Share = { readonly index: number; readonly lease: Lease; readers: readonly Reader[]; taking: Promise<void> };
