@@ -28,8 +28,8 @@ export type PointOptions = {
   readonly calls: number;
   /** Each call's length. */
   readonly seconds: number;
-  /** The last worker joins when some have been heard, so that calls move to it while there is a backlog. */
-  readonly isJoinedLate: boolean;
+  /** So many of the workers join when a part has been heard, so that calls move to them while there is a backlog. */
+  readonly late: number;
   /** How fast the workers are expected to hear it all: 2 = each call's second in half a second. */
   readonly speed: number;
   /** It fails where any of its parts takes longer. */
@@ -67,7 +67,14 @@ function atPace(speed: number): Record<string, string> {
 }
 
 /** @throws Error where it takes too long, or the workers did not do all of the work */
-export async function measurePoint({ workers, calls: count, seconds, isJoinedLate, speed, limitMs }: PointOptions): Promise<GrowthRow> {
+export async function measurePoint({
+  workers,
+  calls: count,
+  seconds,
+  late: lateWorkers,
+  speed,
+  limitMs,
+}: PointOptions): Promise<GrowthRow> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-growth-"));
   /** Waits until `what` has come so far. */
   const until = async (what: string, goal: () => number | Promise<number>, done: () => Promise<number>): Promise<void> => {
@@ -99,7 +106,7 @@ export async function measurePoint({ workers, calls: count, seconds, isJoinedLat
     const [api] = of("analytics-api");
     const [ingest] = of("analytics-ingest");
     const pipelines = of("media-pipeline");
-    const late = isJoinedLate ? pipelines.pop() : undefined;
+    const late = pipelines.splice(workers - lateWorkers);
     const kafkaPid = servers.kafka?.pid;
     // It prepares the stores, and shows nothing meanwhile.
     await api!.process.start();
@@ -137,8 +144,8 @@ export async function measurePoint({ workers, calls: count, seconds, isJoinedLat
     const heard = (): Promise<number> => handled(pipelines, "media.v1", "media-pipeline");
     await until("a first part of the chunks to hear", () => chunks * warmShare, heard);
     const before = await heard();
-    const joining = late?.process.start();
-    if (late !== undefined) pipelines.push(late);
+    const joining = Promise.all(late.map((role) => role.process.start()));
+    pipelines.push(...late);
     const hearing = new CpuWatch(pipelines, kafkaPid);
     await joining;
     await until("chunks to hear", () => chunks, heard);
@@ -165,7 +172,7 @@ export async function measurePoint({ workers, calls: count, seconds, isJoinedLat
     const { partials, finals } = await readTranscripts(eventLog);
     const wrong = notHeard(calls, finals);
     if (overflows > 0) wrong.push(`${overflows} windows were judged without the speech detector`);
-    if (restored > 0 && late === undefined) wrong.push(`${restored} calls moved between workers, and were heard twice in part`);
+    if (restored > 0 && late.length === 0) wrong.push(`${restored} calls moved between workers, and were heard twice in part`);
     if (wrong.length > 0)
       throw new Error(`${count} calls, ${workers} workers: not all was heard, ${wrong.length} faults:\n${wrong.slice(0, 5).join("\n")}`);
 
@@ -198,7 +205,7 @@ export async function measurePoint({ workers, calls: count, seconds, isJoinedLat
       partials: perSecond(partials),
       finals: [...finals.values()].reduce((sum, each) => sum + each.length, 0),
       cutOtherwise: cutOtherwise(calls, finals),
-      moved: late === undefined ? undefined : { calls: restored, heardAgain: taken - chunks, duplicates, of: chunks },
+      moved: late.length === 0 ? undefined : { calls: restored, heardAgain: taken - chunks, duplicates, of: chunks },
       wallSeconds: Number(used.seconds.toFixed(1)),
       machinePercent: used.machinePercent,
       othersPercent: used.othersPercent,
