@@ -374,6 +374,8 @@ export class CallPartition {
     const { clock, settings, checkpointer } = this.#deps;
     const sessions = [...this.sessions.values()];
     const save = async (): Promise<void> => {
+      // What the object store has by then need not be heard again; the states must go out, whatever it has.
+      await within(clock, settings.handOverMs / 2, checkpointer.storeAudio(sessions, 1));
       await Promise.all(sessions.map(({ recorder }) => recorder.flush()));
       await checkpointer.save(sessions, () => this.mediaNext);
     };

@@ -49,7 +49,7 @@ export class Checkpointer {
       due.push(session);
     }
     if (due.length === 0) return;
-    this.#round = this.#storeAudio(due, this.#deps.settings.checkpointPartBytes)
+    this.#round = this.storeAudio(due, this.#deps.settings.checkpointPartBytes)
       .then(() => this.save(due, mediaNext, true))
       .catch((error: unknown) => {
         this.#deps.metrics.checkpoints.inc({ outcome: "state_failed" });
@@ -89,8 +89,11 @@ export class Checkpointer {
     metrics.checkpoints.inc({ outcome: "saved" }, saved.length);
   }
 
-  /** Hands new audio to the object store. Never throws. */
-  async #storeAudio(sessions: readonly CallSession[], leastBytes: number): Promise<void> {
+  /**
+   * Hands new audio of calls to the object store, or what waits in memory to the disk where workers share nothing. Never throws.
+   * @param leastBytes calls with less are left out
+   */
+  async storeAudio(sessions: readonly CallSession[], leastBytes: number): Promise<void> {
     const { clock, shared, metrics, log } = this.#deps;
     if (!shared) {
       await inTurns(sessions, ({ recorder }) => recorder.flush());

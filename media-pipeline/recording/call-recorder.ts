@@ -50,6 +50,9 @@ export class CallRecorder {
   lostMs = 0;
   #failureTold = false;
   #fetched = false;
+  /** On its way into a part: safe only once that is stored. */
+  #storing: readonly Stretch[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -121,7 +124,11 @@ export class CallRecorder {
   safeToMs(leg: number): number {
     const track = this.#tracks.find((one) => one.leg === leg);
     if (track === undefined) return 0;
-    const safe = this.#parts === undefined ? track.writtenTo : Math.min(track.writtenTo, track.fresh.first ?? track.writtenTo);
+    let safe = track.writtenTo;
+    if (this.#parts !== undefined) {
+      safe = Math.min(safe, track.fresh.first ?? safe);
+      for (const { leg: of, sampleRate, from } of this.#storing) if (of === leg && sampleRate === track.sampleRate) safe = Math.min(safe, from);
+    }
     return (safe * 1000) / track.sampleRate;
   }
 
@@ -138,13 +145,20 @@ export class CallRecorder {
    * Puts what is new into the object store. @returns bytes stored
    * @throws EarshotError of the object store; what was not stored stays new
    */
-  async storePart(): Promise<number> {
+  storePart(): Promise<number> {
+    const stored = this.#turn.then(() => this.#storePart());
+    this.#turn = stored.catch(() => {});
+    return stored;
+  }
+
+  async #storePart(): Promise<number> {
     if (this.#parts === undefined) return 0;
     await this.flush();
     let stored = 0;
     for (;;) {
       const stretches = this.#takeFresh();
       if (stretches.length === 0) return stored;
+      this.#storing = stretches;
       try {
         const part = await encodePart(stretches, (stretch, target) =>
           this.#track(stretch.leg, stretch.sampleRate).read(stretch.from, stretch.to, target),
@@ -154,6 +168,8 @@ export class CallRecorder {
       } catch (error) {
         for (const { leg, sampleRate, from, to } of stretches) this.#track(leg, sampleRate).fresh.add(from, to);
         throw error;
+      } finally {
+        this.#storing = [];
       }
     }
   }
