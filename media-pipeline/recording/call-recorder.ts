@@ -127,7 +127,8 @@ export class CallRecorder {
     let safe = track.writtenTo;
     if (this.#parts !== undefined) {
       safe = Math.min(safe, track.fresh.first ?? safe);
-      for (const { leg: of, sampleRate, from } of this.#storing) if (of === leg && sampleRate === track.sampleRate) safe = Math.min(safe, from);
+      for (const { leg: of, sampleRate, from } of this.#storing)
+        if (of === leg && sampleRate === track.sampleRate) safe = Math.min(safe, from);
     }
     return (safe * 1000) / track.sampleRate;
   }
