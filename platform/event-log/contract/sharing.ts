@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { TopicSpec } from "@earshot/proto/topics.ts";
 import type { EventLog, LogRecord } from "../port.ts";
 import {
+  all,
   beside,
   bytes,
   check,
@@ -137,6 +138,7 @@ export const sharingChecks: readonly EventLogCheck[] = [
       for (const { partition, next } of await log.bounds(name)) ends.set(`${name} ${partition}`, next);
     await one.joined.stop();
     const again = await harness.restart();
+    await again.declare(all);
     for (let i = 0; i < 60; i++) for (const { name } of [topic, beside]) await again.publish(name, `call-${i}`, bytes(`${i}`));
     const two = await member(again);
     await within(two.joined.drained(), "drained after the restart");
