@@ -127,14 +127,14 @@ export const mediaPipelineSettings = {
     schema: z.coerce.number().int().min(16_000).max(100_000_000),
     default: 320_000,
     describe:
-      "New audio of a live call from which on it is put into the object store (two legs of 8 kHz: 32,000 bytes a second). What is not there yet is heard again from the event log after a hand-over.",
+      "New audio of a live call from which on it is put into the object store (two legs of 8 kHz: 32,000 bytes a second). At a hand-over all goes there; what is not there when a worker is lost is heard again from the event log.",
   }),
   handOverMs: setting({
     env: "EARSHOT_HAND_OVER_MS",
     schema: ms(500, 60_000),
     default: 3000,
-    describe: "How long a worker that gives up a partition may take to save the state of its calls.",
-    atLimit: "The next worker goes on from the states saved before.",
+    describe: "How long a worker that gives up a partition may take to save its calls: half of it at most their newest audio, then their state.",
+    atLimit: "What audio is not stored by half of it the next worker hears again; without new states it goes on from those saved before.",
   }),
   standstillMs: setting({
     env: "EARSHOT_STANDSTILL_MS",
