@@ -133,7 +133,8 @@ export const mediaPipelineSettings = {
     env: "EARSHOT_HAND_OVER_MS",
     schema: ms(500, 60_000),
     default: 3000,
-    describe: "How long a worker that gives up a partition may take to save its calls: half of it at most their newest audio, then their state.",
+    describe:
+      "How long a worker that gives up a partition may take to save its calls: half of it at most their newest audio, then their state.",
     atLimit: "What audio is not stored by half of it the next worker hears again; without new states it goes on from those saved before.",
   }),
   standstillMs: setting({
