@@ -30,6 +30,8 @@ export default defineConfig({
           name: "contract",
           include: ["**/*.contract.test.ts"],
           exclude: [...exclude, realTime],
+          // Mostly servers that are waited for: two files at once, also on a machine of two cores.
+          maxWorkers: 2,
         },
       },
       { test: { ...contract, name: "contract-alone", include: [realTime], exclude, fileParallelism: false } },
