@@ -2,7 +2,8 @@
  * Every list, chart and search of the API over many calls and as many segments: p50 and p95, beside `SELECT count()` of the same tenant's rows in
  * the same run.
  * Options: --calls N in all (default 1,000,000; the goal is stated for 10,000,000), --tenants N that share them (default 10; the first, third ...
- * have the same share), --repeats N (default 12), --keep DIR to seed once and measure again.
+ * have the same share), --open N calls that are up, with twenty segments each, all of the tenant that is asked for (default 300), --repeats N
+ * (default 12), --keep DIR to seed once and measure again.
  */
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seedLarge } from "@earshot/analytics/seed/large.ts";
+import { makeEvent } from "@earshot/analytics/seed/make-event.ts";
 import { bulkWords } from "@earshot/analytics/seed/words.ts";
 import { createClickHouseCallStore } from "@earshot/analytics/store/clickhouse/call-store.ts";
 import { storeSettings } from "@earshot/analytics/store/settings.ts";
@@ -25,11 +27,13 @@ const { values } = parseArgs({
   options: {
     calls: { type: "string", default: "1000000" },
     tenants: { type: "string", default: "10" },
+    open: { type: "string", default: "300" },
     repeats: { type: "string", default: "12" },
     keep: { type: "string" },
   },
 });
 const calls = Number(values.calls);
+const openCalls = Number(values.open);
 const repeats = Math.max(5, Number(values.repeats));
 const tenants = Array.from({ length: Number(values.tenants) }, (_, index) => `tenant-${index}`);
 const tenant = tenantId(tenants[Math.min(2, tenants.length - 1)]!);
@@ -50,6 +54,37 @@ const store = createClickHouseCallStore({
 await store.start();
 const connection = store.connection();
 let worst = { name: "", p95: 0 };
+
+const segmentsOfOpenCall = 20;
+const segmentMs = 6000;
+
+/** Calls that are up, as they come in: a batch of all calls for each segment. Those of an earlier run are taken up again. */
+async function openSome(): Promise<void> {
+  const word = (n: number) => bulkWords[Math.floor(bulkWords.length * ((n * 0.618034) % 1) ** 2)]!;
+  const nowMs = Date.now();
+  for (let index = 0; index < segmentsOfOpenCall; index++)
+    await store.write(
+      Array.from({ length: openCalls }, (_, call) => {
+        const id = `open-${call}`;
+        const startMs = nowMs - (segmentsOfOpenCall + 1) * segmentMs - call * 1000;
+        const segment = {
+          segmentId: `${id}-${index % 2}-${index * segmentMs}`,
+          leg: index % 2,
+          startMs: index * segmentMs,
+          endMs: index * segmentMs + 4000,
+          text: Array.from({ length: 12 }, (_, at) => word(call * 977 + index * 131 + at * 17 + 1)).join(" "),
+          final: true,
+          revision: 1,
+        };
+        return [
+          ...(index === 0
+            ? [makeEvent(tenant, id, startMs, { case: "callStarted", value: { startedAtMs: startMs, direction: "inbound" } })]
+            : []),
+          makeEvent(tenant, id, startMs + segment.endMs, { case: "transcriptSegment", value: segment }),
+        ];
+      }).flat(),
+    );
+}
 
 async function time(name: string, work: () => Promise<unknown>, counts = true): Promise<void> {
   // Twice unmeasured: the first reading of a file is the disk's time.
@@ -77,6 +112,7 @@ try {
     console.log(`Seeded ${calls} calls and segments in ${((performance.now() - from) / 1000).toFixed(0)} s.`);
     if (values.keep !== undefined) await import("node:fs/promises").then(({ writeFile }) => writeFile(join(directory, "seeded"), ""));
   }
+  await openSome();
   // Merges under way, and an index that a newer version builds, would be measured with the queries: the question is a store at rest.
   for (let waited = 0; waited < 600; waited++) {
     const [running] = await connection.query<{ merges: number }>(

@@ -45,8 +45,32 @@ describe("chDB in process", () => {
       "0003-facts.sql",
       "0004-projections-by-merges.sql",
       "0005-searched-terms.sql",
+      "0006-open-segments.sql",
     ]);
     expect(subject.started.limitation).toBeUndefined();
+  });
+
+  it("has the words of open calls by themselves for as long as they are open, also of calls written before it had", async () => {
+    const { store, clock, started } = subject;
+    const tenant = tenantId("open-words");
+    const apart = async () => {
+      const sql = "SELECT DISTINCT call_id AS id FROM open_segments WHERE tenant = {tenant:String} ORDER BY id";
+      return (await started.connection().query<{ id: string }>(sql, { tenant })).map(({ id }) => id);
+    };
+    const found = async (q: string) => (await store.listCalls(tenant, callQuery.parse({ q }), "UTC")).data.map(({ id }) => id);
+    for (const id of ["w1", "w2", "w3"]) await store.write(exampleCall(tenant, id, clock.now() - 30_000, ["a word of its own"]));
+    await store.write(exampleCall(tenant, "import", clock.now() - 600_000, ["a word of its own"]));
+    expect(await apart()).toEqual(["w1", "w2", "w3"]);
+    await started.connection().execute("DELETE FROM open_segments WHERE call_id = 'w1'", {});
+    expect((await found('"word of"')).toSorted()).toEqual(["import", "w2", "w3"]);
+    await subject.restart();
+    expect((await found('"word of"')).toSorted()).toEqual(["import", "w1", "w2", "w3"]);
+    await started.deleteCalls(tenant, ["w2"]);
+    expect(await apart()).toEqual(["w1", "w3"]);
+    clock.advance(300_000);
+    await started.settle();
+    expect(await apart()).toEqual([]);
+    expect((await found('"word of"')).toSorted()).toEqual(["import", "w1", "w3"]);
   });
 
   it("keeps replaced parts no longer than the setting says, in no table", async () => {

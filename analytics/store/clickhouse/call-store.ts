@@ -18,6 +18,7 @@ import { deleteCalls, eraseDeleted, expiredCalls, unendedCalls } from "./delete-
 import { hasTextIndex } from "./engine-version.ts";
 import { EventWriter } from "./event-writer.ts";
 import { migrate } from "./migrate.ts";
+import { fillOpenSegments } from "./open-segments.ts";
 import { makeMissingSums } from "./parts-without-sums.ts";
 import { keepReplacedParts } from "./replaced-parts.ts";
 import { ofTenant, type TenantQuery, tenantQueries } from "./tenant-query.ts";
@@ -101,6 +102,9 @@ export function createClickHouseCallStore(options: ClickHouseCallStoreOptions): 
           search = bloomFilterSearch;
           log.info({}, olderTables);
         }
+        await fillOpenSegments(connection).catch((error: unknown) =>
+          log.warn({ err: error }, "searches miss words of open calls until the next start"),
+        );
         if (options.url.startsWith("chdb:")) await keepReplacedParts(connection, options.settings.replacedPartSeconds);
       } catch (error) {
         await connection.close();

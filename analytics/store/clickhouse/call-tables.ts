@@ -1,5 +1,6 @@
 /** Every table with rows of calls. */
 import { callsTable, openCallsTable } from "./call-row.ts";
+import { openSegmentsTable } from "./open-segments.ts";
 import * as facts from "./tables.ts";
 
 /** What hangs on a call, and last the call itself: a deletion that is cut off is found again by it. */
@@ -13,6 +14,7 @@ export const tablesOfCalls: readonly string[] = [
   facts.recordingsTable,
   facts.ledgerTable,
   facts.keyPressesTable,
+  openSegmentsTable,
   openCallsTable,
   callsTable,
 ].map(({ name }) => name);

@@ -10,6 +10,7 @@ import { type CallEvents, type CallStates, EventsByCall } from "./call-states.ts
 import type { ColumnStoreConnection } from "./column-store.ts";
 import type { InsertTarget } from "./native-block.ts";
 import { NativeBlock } from "./native-block.ts";
+import { openSegmentsTable, writeOpenSegment } from "./open-segments.ts";
 import { finishDeletions, settleAfterMs, settleCalls } from "./settle.ts";
 import * as tables from "./tables.ts";
 
@@ -125,6 +126,8 @@ export class EventWriter {
         continue;
       }
       states.push(state);
+      // Of one that was settled before, searches read `segments`.
+      if (!isOld) for (const event of [call.first, ...(call.more ?? [])]) writeOpenSegment(this.#rows(openSegmentsTable), event);
       const text = cardText(card);
       // Among the settled calls the row holds the words too, so new ones open it again.
       if (!this.#isDoubtful && state.stored?.card === text && !(isOld && state.hasNewWords)) continue;

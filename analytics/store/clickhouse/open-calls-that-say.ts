@@ -7,8 +7,10 @@ import type { WordSearch } from "./word-search.ts";
 /** A server takes a statement's parameters in an address of a megabyte at most: this many of the usual ids are a fifth of it. */
 export const maxOpenIds = 5000;
 
+/** Calls that were settled before, of which `open_segments` has not everything: few, and none most of the time. */
+const reopened = `SELECT call_id FROM calls_open WHERE ${ofTenant} AND in_settled = 1`;
+
 /**
- * The open calls are few: their segments are found by the primary key and read, once for a page, its total and its chart.
  * @returns what follows the conditions of `calls_open` (begins with AND, or is empty where no words are asked for) with its parameters;
  * `none` where no open call has all the words
  */
@@ -20,12 +22,17 @@ export async function openCallsThatSay(
 ): Promise<{ condition: string; params: Readonly<Record<string, unknown>>; none: boolean }> {
   if (terms.length === 0) return { condition: "", params: {}, none: false };
   // The newest revision of each segment; no FINAL, which would merge whole granules for these few.
-  const saying =
-    `SELECT call_id FROM (SELECT call_id, argMax(segments.text, revision) AS text FROM segments WHERE ${ofTenant} ` +
-    `AND call_id IN (SELECT call_id FROM calls_open WHERE ${ofTenant}) GROUP BY call_id, start_ms, segment_id) ` +
+  const saying = (table: string, calls: string) =>
+    `SELECT call_id FROM (SELECT call_id, argMax(${table}.text, revision) AS text FROM ${table} WHERE ${ofTenant} ` +
+    `AND call_id ${calls} GROUP BY call_id, start_ms, segment_id) ` +
     `GROUP BY call_id HAVING ${terms.map((_, index) => `max(${search.inSegment(index)}) = 1`).join(" AND ")}`;
-  const found = await query<{ call_id: string }>(tenant, `${saying} LIMIT ${maxOpenIds + 1}`, params);
-  if (found.length > maxOpenIds) return { condition: ` AND call_id IN (${saying})`, params: {}, none: false };
+  const neverSettled = saying("open_segments", `NOT IN (${reopened})`);
+  const settledBefore = saying("segments", `IN (${reopened})`);
+  const asked = (sql: string) => query<{ call_id: string }>(tenant, `${sql} LIMIT ${maxOpenIds + 1}`, params);
+  const [found, again] = await Promise.all([asked(neverSettled), query<{ call_id: string }>(tenant, `${reopened} LIMIT 1`)]);
+  if (again.length > 0) found.push(...(await asked(settledBefore)));
+  if (found.length > maxOpenIds)
+    return { condition: ` AND call_id IN (${neverSettled} UNION ALL ${settledBefore})`, params: {}, none: false };
   const openIds = found.map(({ call_id }) => call_id);
   return { condition: " AND call_id IN {openIds:Array(String)}", params: { openIds }, none: openIds.length === 0 };
 }

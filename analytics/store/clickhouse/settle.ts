@@ -5,6 +5,7 @@ import { callsTable, openCallsTable, saidSeparator } from "./call-row.ts";
 import type { CallStates } from "./call-states.ts";
 import type { ColumnStoreConnection } from "./column-store.ts";
 import { deleteCalls } from "./delete-calls.ts";
+import { openSegmentsTable } from "./open-segments.ts";
 
 /** Ended and unchanged for so long, a call is settled: what follows later (corrections, another recognition) is rare. */
 export const settleAfterMs = 120_000;
@@ -72,6 +73,7 @@ async function settleOnce(connection: ColumnStoreConnection, nowMs: number, stat
         `FROM segments FINAL WHERE ${theirs} GROUP BY tenant, call_id) AS s USING (tenant, call_id)`,
       { ...params, separator: saidSeparator },
     );
+    await connection.execute(`DELETE FROM ${openSegmentsTable.name} WHERE ${theirs}`, params);
     await connection.execute(`DELETE FROM calls_open WHERE ${theirs}`, params);
     // A call that rests needs no memory; one that changes late all the same is read back.
     for (const row of rows) states.drop(row.tenant, row.call_id);
