@@ -38,83 +38,138 @@ export async function listCalls(
 ): Promise<{ data: CallListItem[]; total: number }> {
   const filter = callFilter(asked, search);
   if (filter.impossible) return { data: [], total: 0 };
-  const { cards, hits, total } = await withSources(query, search, tenant, filter, async (sources, params, openAgain) => {
-    const page = async () => {
-      const rows =
-        asked.page * asked.perPage <= cardsAtOnce
-          ? await query<CallRow>(tenant, pageOf(asked, filter, search, sources, callRowColumns, callRowColumns), params)
-          : await cardsOf(
-              query,
-              tenant,
-              await query<PageKey>(tenant, pageOf(asked, filter, search, sources, pageKeyColumns, "key, start, open"), params),
-            );
-      // A call that was moved between the tables while they were read counts once.
-      return [...new Map(rows.map(parseCard).map((card) => [card.id, card])).values()];
-    };
-    const count = () =>
-      query<{ total: number; again: number }>(
-        tenant,
-        `SELECT toFloat64(sum(calls)) AS total, toFloat64(sum(again)) AS again FROM (${[
-          ...sources.map(({ sql }) => `SELECT count() AS calls, 0 AS again ${sql}`),
-          `SELECT 0 AS calls, count() AS again ${openAgain}`,
-        ].join(" UNION ALL ")})${searchSettings(search, filter.terms, false)}`,
-        params,
+  const { cards, hits, total } = await withSides(query, search, tenant, filter, async (sides, openAgain) => {
+    const count = async () => {
+      const counted = await ofBothSides(sides, ({ sql, params }, open) =>
+        query<{ calls: number; again: number }>(
+          tenant,
+          // That a settled call is open again is asked with them, once.
+          `SELECT toFloat64(count()) AS calls, ${open ? "0" : `(SELECT toFloat64(count()) ${openAgain})`} AS again ${sql}` +
+            searchSettings(search, filter.terms, false),
+          params,
+        ),
       );
+      return { total: counted.reduce((sum, { calls }) => sum + calls, 0), again: counted.reduce((sum, { again }) => sum + again, 0) };
+    };
     const pageWithHits = async () => {
-      const cards = await page();
+      const rows = await pageOfCalls(query, search, tenant, asked, filter, sides);
+      // A call that was moved between the tables while they were read counts once.
+      const cards = [...new Map(rows.map(parseCard).map((card) => [card.id, card])).values()];
       const ids = cards.map(({ id }) => id);
       return { cards, hits: filter.terms.length === 0 || ids.length === 0 ? [] : await foundSegments(query, search, tenant, filter, ids) };
     };
-    const [found, [counted]] = await Promise.all([pageWithHits(), count()]);
-    return { answer: { ...found, total: counted?.total ?? 0 }, again: counted?.again ?? 0 };
+    const [found, { total, again }] = await Promise.all([pageWithHits(), count()]);
+    return { answer: { ...found, total }, again };
   });
   const data: CallListItem[] = cards.map((card) => summaryOf(card, nowMs));
   if (filter.terms.length > 0) addHits(hits, filter, cards, data);
   return { data, total };
 }
 
+/** The rows of a page, in order. */
+async function pageOfCalls(
+  query: TenantQuery,
+  search: WordSearch,
+  tenant: TenantId,
+  asked: CallQuery,
+  filter: CallFilter,
+  sides: Sides,
+): Promise<CallRow[]> {
+  // The first page of both together is in the first page of each: neither waits for the other.
+  if (asked.page === 1 && asked.perPage <= cardsAtOnce) {
+    const columns = `${callRowColumns}, ${orderColumns(asked)}`;
+    const rows = await ofBothSides(sides, (side) =>
+      query<CallRow & OrderKey>(
+        tenant,
+        `SELECT ${columns} ${side.sql} ORDER BY ${orderOf(asked)} LIMIT ${asked.perPage}${pageSettings(asked, filter, search)}`,
+        side.params,
+      ),
+    );
+    return rows.sort(comparedAs(asked)).slice(0, asked.perPage);
+  }
+  const open = await sides.open;
+  const sources = [
+    ...(sides.settled === undefined ? [] : [{ ...sides.settled, open: 0 }]),
+    ...(open === undefined ? [] : [{ ...open, open: 1 }]),
+  ];
+  if (sources.length === 0) return [];
+  const params = Object.assign({}, ...sources.map((source) => source.params)) as Params;
+  if (asked.page * asked.perPage <= cardsAtOnce)
+    return query<CallRow>(tenant, pageOf(asked, filter, search, sources, callRowColumns, callRowColumns), params);
+  return cardsOf(
+    query,
+    tenant,
+    await query<PageKey>(tenant, pageOf(asked, filter, search, sources, pageKeyColumns, "key, start, open"), params),
+  );
+}
+
 /** The page's rows, in order, over all sources. @param columns of a source @param shown the same by the names they have then */
-function pageOf(asked: CallQuery, filter: CallFilter, search: WordSearch, sources: Sources, columns: string, shown: string): string {
+function pageOf(
+  asked: CallQuery,
+  filter: CallFilter,
+  search: WordSearch,
+  sources: readonly { readonly open: number; readonly sql: string }[],
+  columns: string,
+  shown: string,
+): string {
   const order = orderOf(asked);
   const keys = asked.sort === "startedAt" ? "newest_first, call_id" : `newest_first, call_key, ${sortColumns[asked.sort]}`;
   const offset = (asked.page - 1) * asked.perPage;
-  const settings = searchSettings(search, filter.terms, asked.sort === "startedAt" || filter.terms.length > 0);
   const parts = sources.map(
     ({ open, sql }) => `(SELECT ${columns}, ${keys}, ${open} AS open ${sql} ORDER BY ${order} LIMIT ${offset + asked.perPage})`,
   );
+  const settings = pageSettings(asked, filter, search);
   return `SELECT ${shown} FROM (${parts.join(" UNION ALL ")}) ORDER BY ${order} LIMIT ${asked.perPage} OFFSET ${offset}${settings}`;
+}
+
+function pageSettings(asked: CallQuery, filter: CallFilter, search: WordSearch): string {
+  return searchSettings(search, filter.terms, asked.sort === "startedAt" || filter.terms.length > 0);
 }
 
 /** `key` is the call's UInt64 hash, eight bytes to read and sort by where the id has forty; as text, since a number would lose digits. */
 type PageKey = { key: string; start: number; open: number };
 const pageKeyColumns = "toString(call_key) AS key, toFloat64(newest_first) AS start";
-/** FROM and WHERE over the settled and over the open calls: together every call once. Without a side that has none of them. */
-type Sources = readonly Source[];
-type Source = { readonly open: 0 | 1; readonly sql: string };
 type Params = Readonly<Record<string, unknown>>;
+/** FROM and WHERE over the settled or over the open calls, with its parameters. */
+type Side = { readonly sql: string; readonly params: Params };
+/** Together every call once. undefined: none of its calls can match; the open side is known when their words have been looked through. */
+type Sides = { readonly settled: Side | undefined; readonly open: Promise<Side | undefined> };
+
+/** Each side as soon as it is known. @returns what was read of both, the settled first */
+async function ofBothSides<T>(sides: Sides, read: (side: Side, open: boolean) => Promise<T[]>): Promise<T[]> {
+  const rows = await Promise.all([
+    sides.settled === undefined ? [] : read(sides.settled, false),
+    sides.open.then((open) => (open === undefined ? [] : read(open, true))),
+  ]);
+  return rows.flat();
+}
 
 /**
  * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
  * together with the query itself, which is done again in that rare case: otherwise it costs nothing.
- * @param read is given the sources, their parameters, and FROM and WHERE of the calls that are open again, whose number it returns beside its
- * answer
+ * @param read is given the sides, and FROM and WHERE of the calls that are open again, whose number it returns beside its answer
  */
-async function withSources<T>(
+async function withSides<T>(
   query: TenantQuery,
   search: WordSearch,
   tenant: TenantId,
   filter: CallFilter,
-  read: (sources: Sources, params: Params, openAgain: string) => Promise<{ answer: T; again: number }>,
+  read: (sides: Sides, openAgain: string) => Promise<{ answer: T; again: number }>,
 ): Promise<T> {
   const settled = `FROM calls WHERE ${ofTenant}${filter.settled}`;
   const openAgain = `FROM calls_open WHERE ${ofTenant} AND in_settled = 1`;
-  const ask = async (settledSql: string) => {
-    const said = await openCallsThatSay(query, search, tenant, filter);
-    // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
-    const open: Source = { open: 1, sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.open}${said.condition}` };
-    // A call that is up is open, always. Planning the open side is a third of what a search costs: where none of them matches, it stays out.
-    const sources = filter.onlyOpen ? [open] : [{ open: 0, sql: settledSql } as const, ...(said.none ? [] : [open])];
-    return read(sources, { ...filter.params, ...said.params }, openAgain);
+  const ask = (settledSql: string) => {
+    const open = openCallsThatSay(query, search, tenant, filter).then((said) =>
+      said.none
+        ? undefined
+        : {
+            // A call whose start is not known yet stands at 0 and is in no list; among the settled there is none, so there it is not asked.
+            sql: `FROM calls_open FINAL WHERE ${ofTenant} AND newest_first < 0${filter.open}${said.condition}`,
+            params: { ...filter.params, ...said.params },
+          },
+    );
+    // A call that is up is open, always.
+    return read({ settled: filter.onlyOpen ? undefined : { sql: settledSql, params: filter.params }, open }, openAgain);
   };
   const { answer, again } = await ask(settled);
   if (again === 0 || filter.onlyOpen) return answer;
@@ -150,6 +205,28 @@ function orderOf(asked: CallQuery): string {
   const descending = asked.order === "desc";
   if (asked.sort === "startedAt") return `newest_first ${descending ? "ASC" : "DESC"}, call_id ${descending ? "ASC" : "DESC"}`;
   return `${sortColumns[asked.sort]} ${descending ? "DESC" : "ASC"} NULLS LAST, newest_first, call_key`;
+}
+
+type OrderKey = { sorted: number | null; start: number; tie: string };
+
+function orderColumns({ sort }: CallQuery): string {
+  const sorted = sort === "startedAt" ? "newest_first" : sortColumns[sort];
+  return `toFloat64(${sorted}) AS sorted, toFloat64(newest_first) AS start, ${sort === "startedAt" ? "call_id" : "toString(call_key)"} AS tie`;
+}
+
+/** The same order as `orderOf`. */
+function comparedAs({ sort, order }: CallQuery): (a: OrderKey, b: OrderKey) => number {
+  const byStart = sort === "startedAt";
+  const sign = (order === "desc") === byStart ? 1 : -1;
+  return (a, b) => {
+    if (a.sorted === null || b.sorted === null) {
+      if (a.sorted !== b.sorted) return a.sorted === null ? 1 : -1;
+    } else if (a.sorted !== b.sorted) return sign * (a.sorted - b.sorted);
+    if (byStart) return sign * Buffer.compare(Buffer.from(a.tie), Buffer.from(b.tie));
+    if (a.start !== b.start) return a.start - b.start;
+    const [one, two] = [BigInt(a.tie), BigInt(b.tie)];
+    return one < two ? -1 : one > two ? 1 : 0;
+  };
 }
 
 type FoundSegment = { call_id: string; segment_id: string; leg: number; start_ms: number; text: string };
@@ -219,22 +296,24 @@ export async function statistics(
   // By quarter of an hour, not by day: the projection of `calls` has these sums, and any zone's day is made of them.
   const rows = filter.impossible
     ? []
-    : await withSources(query, search, tenant, filter, async (sources, params, openAgain) => {
+    : await withSides(query, search, tenant, filter, async (sides, openAgain) => {
         const [days, [late]] = await Promise.all([
-          query<Day>(
-            tenant,
-            "SELECT toString(toDate(toDateTime(-900 * quarter, 'UTC'), {timezone:String})) AS day, toFloat64(sum(calls)) AS calls, " +
-              "toFloat64(sum(ended)) AS ended, toFloat64(sum(duration)) AS total_duration_ms, toFloat64(sum(felt)) AS sentiment_calls, " +
-              "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
-              `toFloat64(sum(alerted)) AS with_alerts FROM (${sources.map(({ sql }) => `SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter`).join(" UNION ALL ")}) ` +
-              `GROUP BY day ORDER BY day${searchSettings(search, filter.terms, false)}`,
-            { ...params, timezone },
+          ofBothSides(sides, ({ sql, params }) =>
+            query<Day>(
+              tenant,
+              "SELECT toString(toDate(toDateTime(-900 * quarter, 'UTC'), {timezone:String})) AS day, toFloat64(sum(calls)) AS calls, " +
+                "toFloat64(sum(ended)) AS ended, toFloat64(sum(duration)) AS total_duration_ms, toFloat64(sum(felt)) AS sentiment_calls, " +
+                "toFloat64(sum(sentiment)) AS sentiment_sum, toFloat64(sum(heard)) AS mos_calls, toFloat64(sum(quality)) AS mos_sum, " +
+                `toFloat64(sum(alerted)) AS with_alerts FROM (SELECT ${sumsPerQuarter} ${sql} GROUP BY quarter) ` +
+                `GROUP BY day${searchSettings(search, filter.terms, false)}`,
+              { ...params, timezone },
+            ),
           ),
           query<{ calls: number }>(tenant, `SELECT toFloat64(count()) AS calls ${openAgain}`),
         ]);
         return { answer: days, again: late?.calls ?? 0 };
       });
-  const sum = (pick: (row: (typeof rows)[number]) => number) => rows.reduce((total, row) => total + pick(row), 0);
+  const sum = (pick: (row: Day) => number, of: readonly Day[] = rows) => of.reduce((total, row) => total + pick(row), 0);
   const mean = (total: number, count: number) => (count === 0 ? null : total / count);
   const totalDurationMs = sum((row) => row.total_duration_ms);
   return {
@@ -253,7 +332,16 @@ export async function statistics(
       sum((row) => row.mos_calls),
     ),
     withAlerts: sum((row) => row.with_alerts),
-    perDay: rows.map((row) => ({ day: row.day, calls: row.calls, meanCallerSentiment: mean(row.sentiment_sum, row.sentiment_calls) })),
+    perDay: [...Map.groupBy(rows, (row) => row.day)]
+      .map(([day, ofDay]) => ({
+        day,
+        calls: sum((row) => row.calls, ofDay),
+        meanCallerSentiment: mean(
+          sum((row) => row.sentiment_sum, ofDay),
+          sum((row) => row.sentiment_calls, ofDay),
+        ),
+      }))
+      .sort((a, b) => (a.day < b.day ? -1 : 1)),
   };
 }
 

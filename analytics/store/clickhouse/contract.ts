@@ -491,6 +491,41 @@ export const callStoreChecks: readonly ContractCheck[] = [
     },
   },
   {
+    name: "pages through open and settled calls as one list, in every order, with words and without",
+    async run(subject) {
+      const { store, clock } = subject();
+      const tenant = tenantId("both-sides");
+      const start = clock.now() - 60_000;
+      const write = async (ids: readonly string[]) => {
+        // The second of each has no line quality: where it is the order, it comes last either way. The others are alike but for their start.
+        for (const [index, id] of ids.entries())
+          await store.write(
+            exampleCall(tenant, id, start + id.charCodeAt(1) * 10).filter((event) => index !== 1 || event.payload.case !== "lineQuality"),
+          );
+      };
+      await write(["b1", "b4", "b5"]);
+      clock.advance(300_000);
+      await subject().maintain();
+      await write(["b2", "b3", "b6"]);
+      for (const q of [undefined, '"want a refund"'])
+        for (const sort of ["startedAt", "mos", "attention"])
+          for (const order of ["asc", "desc"]) {
+            const page = async (page: number, perPage: number) => {
+              const { data, total } = await store.listCalls(tenant, asked({ q, sort, order, page, perPage }), "UTC");
+              assert.equal(total, 6);
+              return data.map((call) => call.id);
+            };
+            const all = await page(1, 10);
+            assert.deepEqual([...(await page(1, 2)), ...(await page(2, 2)), ...(await page(3, 2))], all);
+            assert.deepEqual(all.toSorted(), ["b1", "b2", "b3", "b4", "b5", "b6"]);
+            if (sort === "startedAt") assert.deepEqual(order === "asc" ? all : all.toReversed(), all.toSorted());
+            if (sort === "mos") assert.deepEqual(all.slice(4).toSorted(), ["b3", "b4"]);
+          }
+      const chart = await store.statistics(tenant, asked({ q: "refund" }), "UTC");
+      assert.deepEqual([chart.calls, chart.perDay.length, chart.perDay[0]?.calls], [6, 1, 6]);
+    },
+  },
+  {
     name: "replaces a segment by its higher revision, and keeps no partial words",
     async run(subject) {
       const { store, clock } = subject();
