@@ -46,6 +46,7 @@ describe("chDB in process", () => {
       "0004-projections-by-merges.sql",
       "0005-searched-terms.sql",
       "0006-open-segments.sql",
+      "0007-parts-without-positions.sql",
     ]);
     expect(subject.started.limitation).toBeUndefined();
   });

@@ -8,7 +8,7 @@ const bloomFilter = "INDEX words lowerUTF8(said) TYPE tokenbf_v1(32768, 4, 0) GR
 
 /** @param statement of a migration @returns it for an older engine; undefined where that needs nothing of the kind */
 export function olderStatement(statement: string): string | undefined {
-  if (/^ALTER TABLE calls (MODIFY SETTING materialize_projections_on_insert|(DROP|ADD|MATERIALIZE) INDEX)\b/.test(statement))
+  if (/^ALTER TABLE calls (MODIFY SETTING materialize_projections_on_insert|(DROP|ADD|MATERIALIZE) INDEX|REWRITE PARTS)\b/.test(statement))
     return undefined;
   if (!/^CREATE TABLE IF NOT EXISTS calls\s/.test(statement)) return statement;
   return statement
