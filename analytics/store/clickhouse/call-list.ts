@@ -146,7 +146,8 @@ async function ofBothSides<T>(sides: Sides, read: (side: Side, open: boolean) =>
 
 /**
  * Only while a settled call is open again (changed late, or being moved this moment) must the settled side leave it out. That is asked
- * together with the query itself, which is done again in that rare case: otherwise it costs nothing.
+ * together with the query itself, which is done again in that rare case: otherwise it costs nothing. A call that is moved after the settled
+ * side was read and before the open one was would be in neither: moving takes four statements, two of them deletions.
  * @param read is given the sides, and FROM and WHERE of the calls that are open again, whose number it returns beside its answer
  */
 async function withSides<T>(
