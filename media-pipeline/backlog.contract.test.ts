@@ -25,19 +25,33 @@ const recogniser = (): ScriptedRecogniser => new ScriptedRecogniser({ words: () 
 
 /** A worker that comes to a log with the audio of all calls, of which it is handed nothing yet. */
 async function behind(calls: readonly string[]): Promise<PipelineHarness> {
+  const harness = await idle();
+  await harness.pipeline.stop(0);
+  write(harness, calls);
+  harness.pipeline = harness.create();
+  await harness.pipeline.start();
+  return harness;
+}
+
+/** A worker with nothing to do, that will be handed no audio. */
+async function idle(): Promise<PipelineHarness> {
   const settings = { callCheckpoints: "on" as const, checkpointIntervalMs: 1000, checkpointPartBytes: 16_000 };
   const harness = await PipelineHarness.start(settings, recogniser());
   open.push(harness);
-  await harness.pipeline.stop(0);
   harness.eventLog.holdFrom("media.v1", 0);
+  // Of no call that there is: once it is handled the partition has been taken over.
+  const command = { case: "listen" as const, value: { untilMs: 0 } };
+  harness.event("commands.v1", "nobody", { case: "callCommand", value: { command } });
+  await harness.until(() => harness.eventLog.handled("commands.v1") === 1);
+  return harness;
+}
+
+function write(harness: PipelineHarness, calls: readonly string[]): void {
   for (const call of calls) harness.started(call);
   const legs = calls.flatMap((call) =>
     [agentSpeech(), callerSpeech()].map((pcm, leg) => ({ call, chunks: harness.chunks(call, leg, pcm) })),
   );
   for (let i = 0; i < chunksPerLeg; i++) for (const { call, chunks } of legs) harness.media(call, chunks.slice(i, i + 1));
-  harness.pipeline = harness.create();
-  await harness.pipeline.start();
-  return harness;
 }
 
 /** Another one, that counts for itself. */
@@ -74,6 +88,8 @@ async function goOn(harness: PipelineHarness): Promise<void> {
   harness.eventLog.holdFrom("media.v1", allChunks);
   await harness.until(() => harness.eventLog.handled("media.v1") === allChunks);
 }
+
+const longerThanStreamsStandStill = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3500));
 
 describe("a worker that takes calls over while their audio waits in the log", () => {
   let undisturbed: Result;
@@ -123,8 +139,7 @@ describe("a worker that takes calls over while their audio waits in the log", ()
     await harness.until(() => harness.eventLog.handled("calls.v1") === calls.length + 1);
     await next.worker.start();
     await harness.eventLog.handOver();
-    // Longer than a stream on a shared log stands still.
-    await new Promise((resolve) => setTimeout(resolve, 3500));
+    await longerThanStreamsStandStill();
     await goOn(harness);
     await ended(harness);
     for (const call of calls) expectSame(harness, call, undisturbed);
@@ -150,5 +165,18 @@ describe("a worker that takes calls over while their audio waits in the log", ()
     await harness.until(() => harness.objectStore.objects.size === 1);
     expectSame(harness, "early", undisturbed);
     expect(await next.chunks()).toEqual({ taken: 2 * chunksPerLeg });
+  });
+
+  it("takes none for standing still either where it had them from their start and does not come to their audio for long", async () => {
+    const harness = await idle();
+    harness.eventLog.ageMs = 60_000;
+    write(harness, calls);
+    harness.eventLog.holdFrom("media.v1", movedAt);
+    await harness.until(() => harness.eventLog.handled("media.v1") === movedAt);
+    await longerThanStreamsStandStill();
+    harness.eventLog.ageMs = 0;
+    await goOn(harness);
+    await ended(harness);
+    for (const call of calls) expectSame(harness, call, undisturbed);
   });
 });

@@ -37,6 +37,8 @@ export type PartitionDeps = Omit<SessionDeps, "publisher"> & {
 
 /** Clocks of two machines that write to the log differ by less. */
 const clockSkewMs = 2000;
+/** A worker is behind where audio waits longer for it in the log than clocks differ, and than requests take. */
+const behindMs = 3000;
 const lookBackRecords = 500;
 const congestionMs = 5;
 /** So much audio, in parts, the log has for certain. */
@@ -62,6 +64,8 @@ export class CallPartition {
   /** The log's end when the partition was taken over, and where what was handed over ends, of media.v1: between them lies what it is behind. */
   #backlogTo = 0;
   #handedTo: number;
+  /** By the monotonic clock: what was handed over last had waited so long in the log that more of it may still wait. */
+  #behindUntilMs = 0;
   #awaitsFirstChunk = false;
   /** Offset of media.v1 behind everything that was handled. */
   mediaNext: number;
@@ -119,12 +123,14 @@ export class CallPartition {
       this.mediaNext = Math.max(this.mediaNext, next);
     } finally {
       this.#handedTo = Math.max(this.#handedTo, next);
+      const waitedMs = clock.now() - batch.at(-1)!.appendedAtMs;
+      this.#behindUntilMs = waitedMs > behindMs ? clock.monotonicMs() + waitedMs : 0;
     }
   }
 
-  /** What waited in the log when the partition was taken over is not all handed over yet. */
-  get #isBehind(): boolean {
-    return this.#handedTo < this.#backlogTo;
+  /** The log has audio that was not handed over: what waited there at the take-over, or what a worker with too much to do has not come to. */
+  #isBehind(nowMs: number): boolean {
+    return this.#handedTo < this.#backlogTo || nowMs < this.#behindUntilMs;
   }
 
   async #hear(session: CallSession, offset: number, value: Uint8Array): Promise<void> {
@@ -319,10 +325,11 @@ export class CallPartition {
 
   tick(nowMs: number): void {
     const { settings, log, shared, metrics } = this.#deps;
+    const isBehind = this.#isBehind(nowMs);
     for (const session of this.sessions.values()) {
-      session.tick(nowMs, this.#isBehind);
+      session.tick(nowMs, isBehind);
       if (session.stage !== "live") continue;
-      if (this.#isBehind) session.lastHeardAtMs = nowMs;
+      if (isBehind) session.lastHeardAtMs = nowMs;
       const idle = nowMs - session.lastHeardAtMs;
       // Where workers share the log a gateway still says when a call ends: one on hold is not given up.
       if (idle > settings.callIdleMs || (!shared && session.isRestored && idle > settings.orphanCallMs)) {

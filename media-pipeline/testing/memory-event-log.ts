@@ -16,6 +16,8 @@ export class MemoryEventLog implements EventLog {
   readonly #stored = new Map<string, number>();
   readonly #firsts = new Map<string, number>();
   readonly #held = new Map<string, number>();
+  /** What is appended has waited in the log for so long. */
+  ageMs = 0;
   /** Set to refuse appends, as a full buffer does. */
   full = false;
 
@@ -27,7 +29,7 @@ export class MemoryEventLog implements EventLog {
   append(topic: string, key: string, value: Uint8Array): boolean {
     if (this.full) return false;
     const records = this.#records(topic);
-    records.push({ topic, partition: 0, offset: records.length, key, value: value.slice(), appendedAtMs: Date.now() });
+    records.push({ topic, partition: 0, offset: records.length, key, value: value.slice(), appendedAtMs: Date.now() - this.ageMs });
     for (const reader of this.#readers) if (reader.options.topics.includes(topic)) this.#takers.get(reader)!();
     return true;
   }
