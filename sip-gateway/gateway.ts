@@ -1,11 +1,11 @@
 /** The SIP gateway: signalling, admission and the recording server, wired to the event log. */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "@earshot/platform/clock/clock.ts";
-import type { EventLog, Subscription } from "@earshot/platform/event-log/port.ts";
+import type { EventLog, LogRecord, Subscription } from "@earshot/platform/event-log/port.ts";
 import type { Component } from "@earshot/platform/lifecycle/component.ts";
 import type { Log } from "@earshot/platform/log/log.ts";
 import type { Metrics } from "@earshot/platform/metrics/metrics.ts";
-import { decodeEvent } from "@earshot/proto/event.ts";
+import { decodeEvent, type Event } from "@earshot/proto/event.ts";
 import { topics } from "@earshot/proto/topics.ts";
 import { Admission } from "./admission/admission.ts";
 import { RefusalNotices } from "./admission/refusal-notices.ts";
@@ -100,39 +100,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   const subscriptions: Subscription[] = [];
   let serving = false;
 
-  /** @returns the subscription to the tenants' settings */
-  const subscribe = async (): Promise<Subscription> => {
-    // Every gateway needs every record, so each start is a group of its own.
-    const group = `sip-gateway-${randomUUID()}`;
-    const ofSettings = await eventLog.subscribe({
-      topics: [topics.settings.name],
-      group,
-      from: "earliest",
-      durable: false,
-      handle: (batch) => {
-        for (const record of batch) {
-          const event = decodeEvent(record.value);
-          if (event.payload.case === "tenantSettings") directory.apply(event.tenantId, event.payload.value);
-        }
-      },
-    });
-    subscriptions.push(ofSettings);
-    subscriptions.push(
-      await eventLog.subscribe({
-        topics: [topics.commands.name],
-        group,
-        from: "latest",
-        durable: false,
-        handle: (batch) => {
-          for (const record of batch) {
-            const event = decodeEvent(record.value);
-            if (event.payload.case === "callCommand") server.command(event.callId, event.tenantId, event.payload.value);
-          }
-        },
-      }),
-    );
-    return ofSettings;
+  // Every gateway needs every record, so each start is a group of its own.
+  const group = `sip-gateway-${randomUUID()}`;
+  const follow = async (topic: string, from: "earliest" | "latest", take: (event: Event) => void): Promise<Subscription> => {
+    const handle = (batch: readonly LogRecord[]) => {
+      for (const record of batch) take(decodeEvent(record.value));
+    };
+    const subscription = await eventLog.subscribe({ topics: [topic], group, from, durable: false, handle });
+    subscriptions.push(subscription);
+    return subscription;
   };
+  const followSettings = () =>
+    follow(topics.settings.name, "earliest", ({ tenantId, payload }) => {
+      if (payload.case === "tenantSettings") directory.apply(tenantId, payload.value);
+    });
+  const followCommands = () =>
+    follow(topics.commands.name, "latest", ({ tenantId, callId, payload }) => {
+      if (payload.case === "callCommand") server.command(callId, tenantId, payload.value);
+    });
 
   /** Resolves when all settings are applied that were on the log before; tried again where the log cannot say where it ends. */
   const settingsRead = async (ofSettings: Subscription): Promise<void> => {
@@ -161,7 +146,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       const detail = "The gateway was restarted while the call was up.";
       const ended = await endUnendedCalls(eventLog, events, clock.now(), { gatewayId, termination: "restart", detail });
       if (ended > 0) log.info({ calls: ended }, "Calls that a restart had cut off were ended");
-      const read = settingsRead(await subscribe());
+      const read = settingsRead(await followSettings());
+      await followCommands();
       // Who calls in the moment after a restart is no stranger because his trunk was not read yet.
       await Promise.race([read, pause(clock, settings.settingsWaitMs)]);
       try {
